@@ -1,0 +1,92 @@
+"""Any library that follows the Python array API standard, with no adapter of its own.
+
+Only what the standard guarantees is used; arrays stay in their library and on their
+device. This carries CuPy, JAX, Dask and array-api-strict, and is the reference for the
+others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import array_api_compat as compat
+
+from tnconv.errors import ArrayError
+from tnconv.execution.backend import Place
+from tnconv.execution.program import Program
+from tnconv.planning.machine import MACHINES, Machine
+from tnconv_backends.kernels import Kernels
+
+Array = Any
+
+#: sums of these run in the wider dtype and are rounded once
+WIDER = {"float16": "float32", "bfloat16": "float32"}
+KINDS = ("integral", "real floating", "complex floating")
+
+
+class ArrayAPIBackend:
+    """Arrays of any conforming library."""
+
+    name = "array_api"
+    windows = False
+    native_convolution = False
+    in_place = False
+    autodiff = False
+    kernels: type[Kernels] = Kernels
+
+    def accepts(self, kind: type) -> bool:
+        """Whether the type has a namespace, its own or one of array-api-compat."""
+        if hasattr(kind, "__array_namespace__"):
+            return True
+        root = kind.__module__.partition(".")[0]
+        return root in ("cupy", "dask", "sparse", "jax", "jaxlib", "ndonnx")
+
+    def place(self, array: Array) -> Place:
+        """Library, dtype and device of an array."""
+        xp = compat.array_namespace(array)
+        dtype = dtype_name(array.dtype)
+        if not is_number(xp, array.dtype):
+            raise ArrayError(f"dtype {dtype} is not a number to multiply and add")
+        return Place(self.name, xp, dtype, compat.device(array))
+
+    def machine(self, place: Place) -> Machine:
+        """The shipped constants of this backend."""
+        return MACHINES[self.name].with_dtype(place.dtype)
+
+    def compile(
+        self, program: Program, place: Place
+    ) -> Callable[[Sequence[Array]], Array]:
+        """A closure that runs the program on arrays at that place."""
+        xp: Any = place.library
+        wide = WIDER.get(place.dtype)
+        dtype = getattr(xp, wide or place.dtype)
+        run = self.kernels(xp, dtype, place.device).bind_program(program)
+        if wide is None:
+            return run
+        narrow = getattr(xp, place.dtype)
+
+        def widened(arrays: Sequence[Array]) -> Array:
+            return xp.astype(run([xp.astype(a, dtype) for a in arrays]), narrow)
+
+        return widened
+
+    def call(
+        self, run: Callable[[Sequence[Array]], Array], job: Any, arrays: Sequence[Array]
+    ) -> Array:
+        """Run; differentiation is the library's own business."""
+        return run(arrays)
+
+
+def dtype_name(dtype: Any) -> str:
+    """The standard's name of a dtype: float32, complex64, int64, ..."""
+    name = getattr(dtype, "name", None)
+    return str(name) if name else str(dtype).rpartition(".")[2]
+
+
+def is_number(xp: Any, dtype: Any) -> bool:
+    """Whether a dtype is an integer, real or complex number."""
+    try:
+        return bool(xp.isdtype(dtype, KINDS))
+    except (TypeError, ValueError):
+        return False

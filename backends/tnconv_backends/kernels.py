@@ -1,0 +1,301 @@
+"""One kernel per kind of step, on the Array API standard alone: the reference.
+
+A backend with more to offer overrides single methods. Binding a step does all the work
+that depends on shapes; what is left per call is the library's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+
+from typing import Any
+
+from tnconv.execution.liveness import analyze
+from tnconv.execution.program import (
+    Add,
+    AddInto,
+    Conjugate,
+    Constant,
+    Gather,
+    Loop,
+    Matmul,
+    MultiplySum,
+    Native,
+    Pad,
+    Program,
+    Scale,
+    Shape,
+    Stack,
+    Step,
+    Sum,
+    View,
+)
+from tnconv_backends import standard
+from tnconv_backends.constants import constant
+
+Array = Any
+Kernel = Callable[..., Array]
+
+
+class Kernels:
+    """Kernels for one array namespace, dtype and device."""
+
+    def __init__(self, xp: Any, dtype: Any, device: Any) -> None:
+        self.xp = xp
+        self.dtype = dtype
+        self.device = device
+
+    # ---- programs -------------------------------------------------------------------
+
+    def bind_program(self, program: Program) -> Callable[[Sequence[Array]], Array]:
+        """A closure that runs the program on a sequence of arrays."""
+        live = analyze(program)
+        shapes = program.shapes
+        table = []
+        for at, step in enumerate(program.steps):
+            sources = tuple(shapes[r] for r in step.sources)
+            kernel = self.bind(step, sources, live.overwrites[at])
+            table.append((kernel, step.sources, live.drops[at]))
+        result = program.result
+        aliased = live.roots[result] < len(program.inputs)
+
+        def run(arrays: Sequence[Array]) -> Array:
+            registers = list(arrays)
+            for kernel, reads, drops in table:
+                registers.append(kernel(*[registers[r] for r in reads]))
+                for r in drops:
+                    registers[r] = None
+            found = registers[result]
+            return self.copy(found) if aliased else found
+
+        return run
+
+    def bind(self, step: Step, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """The kernel of one step."""
+        table: dict[type[Step], Callable[..., Kernel]] = {
+            Pad: self.pad,
+            View: self.view,
+            AddInto: self.add_into,
+            Sum: self.sum,
+            Matmul: self.matmul,
+            MultiplySum: self.multiply_sum,
+            Add: self.add,
+            Stack: self.stack,
+            Constant: self.constant,
+            Gather: self.gather,
+            Native: self.native,
+            Scale: self.scale,
+            Conjugate: self.conjugate,
+            Loop: self.loop,
+        }
+        return table[type(step)](step, shapes, overwrite)
+
+    # ---- steps ----------------------------------------------------------------------
+
+    def copy(self, x: Array) -> Array:
+        """Fresh memory with the same values."""
+        return self.xp.asarray(x, copy=True)
+
+    def zeros(self, shape: Shape) -> Array:
+        """Zeros of this dtype on this device."""
+        return self.xp.zeros(shape, dtype=self.dtype, device=self.device)
+
+    def pad(self, step: Pad, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """Crop what exists and concatenate zeros around it."""
+        xp = self.xp
+        cuts, edges = [], []
+        for (start, stop), (low, high) in zip(step.window, step.valid, strict=True):
+            first = min(max(start, low), max(stop, low))
+            last = max(first, min(stop, high))
+            cuts.append(slice(first, last))
+            edges.append((first - start, stop - last))
+        inside = tuple(cuts)
+
+        def run(x: Array) -> Array:
+            x = x[inside] if inside else x
+            for axis, (before, after) in enumerate(edges):
+                parts = [
+                    self.zeros((*x.shape[:axis], width, *x.shape[axis + 1 :]))
+                    for width in (before, after)
+                ]
+                parts.insert(1, x)
+                parts = [part for part in parts if part.shape[axis]]
+                if len(parts) > 1:
+                    x = xp.concat(parts, axis=axis)
+                elif before or after:
+                    shape = (*x.shape[:axis], before + after, *x.shape[axis + 1 :])
+                    x = self.zeros(shape)
+            return x
+
+        return run
+
+    def view(self, step: View, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """Slices, reshapes, permutations, stacked slices."""
+        return lambda x: standard.view(self.xp, x, step)
+
+    def add_into(
+        self, step: AddInto, shapes: Sequence[Shape], overwrite: bool
+    ) -> Kernel:
+        """Embedding in zeros, and sums of embeddings where positions meet."""
+
+        def run(x: Array, total: Array | None = None) -> Array:
+            placed = standard.add_into(self.xp, x, step)
+            return placed if total is None else total + placed
+
+        return run
+
+    def sum(self, step: Sum, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """A sum that keeps the dtype."""
+        return lambda x: self.xp.sum(x, axis=step.axes, dtype=self.dtype)
+
+    def matmul(self, step: Matmul, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """The library's own matmul."""
+        if not shapes[0][-1]:
+            return lambda a, b: self.zeros(step.shape)
+        return lambda a, b: self.xp.matmul(a, b)
+
+    def multiply_sum(
+        self, step: MultiplySum, shapes: Sequence[Shape], overwrite: bool
+    ) -> Kernel:
+        """Broadcast, multiply, sum, permute."""
+        xp = self.xp
+        dims = sorted({*step.left, *step.right})
+        sizes = dict(zip(step.left, shapes[0], strict=True))
+        sizes |= dict(zip(step.right, shapes[1], strict=True))
+        fit = [_aligner(xp, own, dims, sizes) for own in (step.left, step.right)]
+        dead = tuple(j for j, d in enumerate(dims) if d not in step.out)
+        kept = [d for d in dims if d in step.out]
+        order = tuple(kept.index(d) for d in step.out)
+        permuted = order != tuple(range(len(order)))
+
+        def run(a: Array, b: Array) -> Array:
+            found = fit[0](a) * fit[1](b)
+            if dead:
+                found = xp.sum(found, axis=dead, dtype=self.dtype)
+            return xp.permute_dims(found, order) if permuted else found
+
+        return run
+
+    def add(self, step: Add, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """A new array."""
+        return lambda a, b: a + b
+
+    def stack(self, step: Stack, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """The library's own stack."""
+        return lambda *parts: self.xp.stack(parts, axis=0)
+
+    def constant(
+        self, step: Constant, shapes: Sequence[Shape], overwrite: bool
+    ) -> Kernel:
+        """Built when bound, once."""
+        built = constant(self.xp, step, self.dtype, self.device)
+        return lambda: built
+
+    def gather(self, step: Gather, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """Concatenated slices; transposed, embedded slices added up."""
+        run = _add_pieces if step.transposed else _read_pieces
+        return lambda x: run(self, x, step)
+
+    def native(self, step: Native, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """Not in the standard: a backend that offers it overrides this."""
+        raise TypeError("this array library has no native convolution")
+
+    def scale(self, step: Scale, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """One multiplication, and one division where the factor is no integer."""
+        if self.xp.isdtype(self.dtype, "integral"):
+            return lambda x: x * step.numerator // step.denominator
+        factor = step.numerator / step.denominator
+        return lambda x: x * factor
+
+    def conjugate(
+        self, step: Conjugate, shapes: Sequence[Shape], overwrite: bool
+    ) -> Kernel:
+        """Real arrays pass through."""
+        if self.xp.isdtype(self.dtype, "complex floating"):
+            return lambda x: self.xp.conj(x)
+        return lambda x: x
+
+    def loop(self, step: Loop, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """Blocks embedded in zeros and added up."""
+        bodies = [self.bind_program(body) for body in step.bodies]
+
+        def run(*sources: Array) -> Array:
+            total = None
+            for block in step.blocks:
+                parts = [
+                    x[tuple(slice(a, b) for a, b in cut)] if cut else x
+                    for x, cut in zip(sources, block.reads, strict=True)
+                ]
+                found = bodies[block.body](parts)
+                placed = _embedded(self, found, block.write, step.shape)
+                total = placed if total is None else total + placed
+            return self.zeros(step.shape) if total is None else total
+
+        return run
+
+
+def _embedded(
+    kernels: Kernels, x: Array, write: Sequence[tuple[int, int]], shape: Shape
+) -> Array:
+    xp = kernels.xp
+    for axis, ((start, stop), size) in enumerate(zip(write, shape, strict=True)):
+        before, after = (
+            kernels.zeros((*x.shape[:axis], width, *x.shape[axis + 1 :]))
+            for width in (start, size - stop)
+        )
+        parts = [part for part in (before, x, after) if part.shape[axis]]
+        x = xp.concat(parts, axis=axis) if len(parts) > 1 else x
+    return x
+
+
+def _aligner(
+    xp: Any, own: Sequence[int], dims: Sequence[int], sizes: dict[int, int]
+) -> Callable[[Array], Array]:
+    order = sorted(range(len(own)), key=lambda j: own[j])
+    shape = tuple(sizes[d] if d in own else 1 for d in dims)
+    in_order = order == list(range(len(own)))
+
+    def run(x: Array) -> Array:
+        x = x if in_order else xp.permute_dims(x, tuple(order))
+        return xp.reshape(x, shape)
+
+    return run
+
+
+def _read_pieces(kernels: Kernels, x: Array, step: Gather) -> Array:
+    xp, axis = kernels.xp, step.axis
+    x = xp.moveaxis(x, axis, -1)
+    parts = []
+    for piece in step.map.pieces:
+        if piece.step == 0:
+            part = x[..., piece.start : piece.start + 1]
+            parts.append(xp.broadcast_to(part, (*x.shape[:-1], piece.length)))
+            continue
+        first = min(piece.start, piece.start + piece.step * (piece.length - 1))
+        part = x[..., first : first + piece.length]
+        parts.append(xp.flip(part, axis=-1) if piece.step < 0 else part)
+    empty = kernels.zeros((*x.shape[:-1], 0))
+    joined = xp.concat(parts, axis=-1) if parts else empty
+    return xp.moveaxis(joined, -1, axis)
+
+
+def _add_pieces(kernels: Kernels, x: Array, step: Gather) -> Array:
+    xp, axis, size = kernels.xp, step.axis, step.map.input
+    x = xp.moveaxis(x, axis, -1)
+    total, at = kernels.zeros((*x.shape[:-1], size)), 0
+    for piece in step.map.pieces:
+        part = x[..., at : at + piece.length]
+        at += piece.length
+        if piece.step == 0:
+            part = xp.sum(part, axis=-1, keepdims=True, dtype=kernels.dtype)
+        first = min(piece.start, piece.start + piece.step * (piece.length - 1))
+        part = xp.flip(part, axis=-1) if piece.step < 0 else part
+        write = ((0, n) for n in x.shape[:-1])
+        end = first + part.shape[-1]
+        shape = (*x.shape[:-1], size)
+        total = total + _embedded(kernels, part, (*write, (first, end)), shape)
+    return xp.moveaxis(total, -1, axis)
+
+
+

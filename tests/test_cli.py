@@ -1,0 +1,184 @@
+"""The command: help, exit codes, one-sentence answers, show, the demo."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tnconv
+from tnconv import demo
+from tnconv.cli import main
+from tnconv.demo import checks, loops
+
+NOTATION = "n c i, i ~ 2 o + k - 1, d c k -> n d o"
+SIZES = ["n=2", "c=3", "i=32", "o=16", "k=3", "d=4"]
+
+
+def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "tnconv.cli", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+
+
+def picture(path: Path, height: int = 48, width: int = 40) -> Path:
+    """A small picture of noise on a ramp."""
+    ramp = np.linspace(0, 180, width)[None, :, None]
+    noise = np.random.default_rng(7).integers(0, 60, (height, width, 3))
+    Image.fromarray((ramp + noise).astype("uint8")).save(path)
+    return path
+
+
+def test_version() -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, f"tnconv {tnconv.__version__}\n")
+
+
+@pytest.mark.parametrize("arguments", [(), ("demo",), ("show",)])
+def test_help_teaches_by_examples(arguments: tuple[str, ...]) -> None:
+    done = run(*arguments, "--help")
+    assert done.returncode == 0
+    assert "tnconv show" in done.stdout or "tnconv demo" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "COMMAND"),
+        (["paint"], "paint"),
+        (["demo", "--image", "no-such-file.png"], "no-such-file.png"),
+        (["demo", "--backend", "abacus"], "abacus"),
+        (["show"], "NOTATION"),
+        (["show", NOTATION, "--size", "o"], "'o' is not a size"),
+        (["show", NOTATION, "--size", "o=many"], "'o=many' is not a size"),
+        (["show", NOTATION, "--size", "o=1", "o=2"], "twice"),
+        (["show", NOTATION, "--shape", "2,x"], "'2,x' is not a shape"),
+        (["show", NOTATION, "--shape", "x0=2,3,8", "x0=2,3,8"], "twice"),
+        (["show", NOTATION, "--shape", "x0=2,3,8", "4,3,3"], "or none"),
+        (["show", NOTATION, "--size", *SIZES[1:]], "'n'"),
+        (["show", NOTATION, "--size", *SIZES, "z=3"], "z"),
+        (["show", NOTATION, "--shape", "2,3", "--size", "o=16"], "shape"),
+        (["show", NOTATION, "--size", *SIZES, "--backend", "abacus"], "abacus"),
+        (["show", NOTATION, "--size", *SIZES, "--dtype", "float3"], "float3"),
+        (["show", "n c i, i ~~ o -> n", "--size", "n=2"], "^"),
+    ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
+)
+def test_bad_arguments_get_a_sentence_and_exit_code_2(
+    arguments: list[str], said: str, tmp_path: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = main(arguments)
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    captured = capsys.readouterr()
+    assert code == 2
+    assert said in captured.err
+    assert captured.out == "" and "Traceback" not in captured.err
+    assert captured.err.startswith("tnconv")
+    lines = captured.err.splitlines()
+    assert len(lines) == 1 or "^" in lines[-1]  # a caret under the place
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_process_exits_with_the_code() -> None:
+    done = run("show", NOTATION, "--size", "o")
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.count("\n") == 1
+
+
+def test_show_prints_network_and_plan(capsys: Any) -> None:
+    assert main(["show", NOTATION, "--size", *SIZES]) == 0
+    by_size = capsys.readouterr().out
+    assert "2 o + k - 1" in by_size
+    assert "flops" in by_size.lower() and "peak" in by_size.lower()
+    shapes = ["--shape", "2,3,32", "--shape", "4,3,3", "--size", "o=16"]
+    assert main(["show", NOTATION, *shapes]) == 0
+    assert capsys.readouterr().out == by_size
+    shapes = ["--shape", "x1=4,3,3", "--shape", "x0=2,3,32", "--size", "o=16"]
+    assert main(["show", NOTATION, *shapes]) == 0
+    assert capsys.readouterr().out == by_size
+
+
+def test_demo_writes_its_pictures(tmp_path: Path) -> None:
+    done = run("demo", "--image", str(picture(tmp_path / "in.png")), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for text in ("plain loops", "layer by layer", "one network", "wrote"):
+        assert text in done.stdout
+    sizes = {
+        file.name: Image.open(file).size
+        for file in (tmp_path / "tnconv-demo").iterdir()
+    }
+    assert sizes.pop("network.png") > (200, 200)
+    assert sizes == {
+        "photo.png": (40, 48),
+        "orientations.png": (40, 48),
+        "strided.png": (4 * 20, 24),
+    }
+
+
+@pytest.mark.parametrize("backend", ["torch", "array_api"])
+def test_demo_on_other_libraries(backend: str, tmp_path: Path, capsys: Any) -> None:
+    pytest.importorskip({"array_api": "array_api_strict"}.get(backend, backend))
+    image = picture(tmp_path / "in.png", 33, 27)
+    out = tmp_path / "out"
+    code = main(
+        ["demo", "--image", str(image), "--backend", backend, "--out", str(out)]
+    )
+    assert code == 0, capsys.readouterr().err
+    assert len(list(out.iterdir())) == 4
+
+
+def test_demo_on_the_photograph_that_ships(tmp_path: Path, capsys: Any) -> None:
+    assert main(["demo", "--out", str(tmp_path)]) == 0
+    assert Image.open(tmp_path / "photo.png").size == (512, 600)
+    assert "plain loops" in capsys.readouterr().out
+
+
+def test_a_failed_check_is_a_sentence_and_exit_code_1(
+    tmp_path: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    right = loops.crop
+    monkeypatch.setattr(loops, "crop", lambda *a: [v + 1e-3 for v in right(*a)])
+    image = picture(tmp_path / "in.png")
+    assert main(["demo", "--image", str(image), "--out", str(tmp_path / "o")]) == 1
+    assert "plain loops on a crop: a difference of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"no picture", "cannot open"), (b"", "cannot open")]
+)
+def test_a_file_that_is_no_picture(
+    content: bytes, said: str, tmp_path: Path, capsys: Any
+) -> None:
+    file = tmp_path / "in.png"
+    file.write_bytes(content)
+    assert main(["demo", "--image", str(file), "--out", str(tmp_path / "o")]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_picture_too_small_for_the_demo(tmp_path: Path, capsys: Any) -> None:
+    image = picture(tmp_path / "in.png", 8, 8)
+    assert main(["demo", "--image", str(image), "--out", str(tmp_path / "o")]) == 2
+    assert "8 x 8" in capsys.readouterr().err
+
+
+def test_the_checks_of_the_demo_can_fail() -> None:
+    values = np.ones((2, 3), "float32")
+    assert checks.agree("same", values, values) == 0
+    for wrong in (values + 1e-4, values * np.nan, values[:1]):
+        with pytest.raises(demo.CheckFailed):
+            checks.agree("wrong", wrong, values)
+    with pytest.raises(demo.CheckFailed):
+        checks.one_network(tnconv.networks.conv((1, 3, 9, 9), (2, 3, 3, 3)))

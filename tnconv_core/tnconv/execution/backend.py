@@ -1,0 +1,63 @@
+"""The backend protocol: who accepts an array, and who turns a program into a closure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tnconv.execution.program import Program
+from tnconv.planning.machine import Machine
+
+Array = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where arrays live: backend, library, dtype and device; part of every cache key.
+
+    ``library`` and ``device`` are whatever the backend needs to find them again.
+    """
+
+    backend: str
+    library: Hashable
+    dtype: str
+    device: Hashable
+
+
+class Backend(Protocol):
+    """One array library, or a family of them.
+
+    ``windows``, ``native_convolution``, ``in_place`` and ``autodiff`` are honest: the
+    planner and the tests go by them.
+    """
+
+    name: str
+    windows: bool
+    native_convolution: bool
+    in_place: bool
+    autodiff: bool
+
+    def accepts(self, kind: type) -> bool:
+        """Whether arrays of this type are the backend's; imports nothing."""
+        ...
+
+    def place(self, array: Array) -> Place:
+        """Library, dtype and device of an array; raises ArrayError for odd dtypes."""
+        ...
+
+    def machine(self, place: Place) -> Machine:
+        """The cost model's constants for arrays at a place."""
+        ...
+
+    def compile(
+        self, program: Program, place: Place
+    ) -> Callable[[Sequence[Array]], Array]:
+        """A closure that runs the program on arrays at that place."""
+        ...
+
+    def call(
+        self, run: Callable[[Sequence[Array]], Array], job: Any, arrays: Sequence[Array]
+    ) -> Array:
+        """Run a compiled program, differentiably where the library does that."""
+        ...

@@ -1,0 +1,177 @@
+"""An expression: a network with its plan, ready to run on arrays; and the plan cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tnconv.errors import ArgumentError, ArrayError
+from tnconv.execution.backend import Backend, Place
+from tnconv.execution.cache import BoundedCache
+from tnconv.execution.registry import backend as backend_named
+from tnconv.execution.registry import backend_for
+from tnconv.execution.report import report
+from tnconv.network import Network
+from tnconv.options import Options, changed, current
+from tnconv.planning.plan import Plan
+from tnconv.planning.planner import Planned, plan_network
+
+Array = Any
+Run = Callable[[Sequence[Array]], Array]
+
+#: bytes per element the planner counts with; halves are computed in float32
+ITEMSIZE = {
+    "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4,
+    "int64": 8, "uint64": 8, "float16": 4, "bfloat16": 4, "float32": 4,
+    "float64": 8, "complex64": 8, "complex128": 16,
+}  # fmt: skip
+
+_PLANS: BoundedCache[Planned] = BoundedCache(4096)
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A planned network. Call it with arrays, in the order of ``network.arguments``.
+
+    ``str(expression)`` shows the network, the rules that fired, the path with the form
+    of each step, flops, bytes, the predicted peak, and where the plan came from.
+    """
+
+    network: Network
+    backend: Backend
+    dtype: str
+    options: Options
+    planned: Planned
+    _compiled: BoundedCache[Run]
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that runs."""
+        return self.planned.plan
+
+    @property
+    def peak_bytes(self) -> int:
+        """Predicted bytes beyond inputs and result, at the worst moment."""
+        return self.planned.peak
+
+    def __str__(self) -> str:
+        return report(self.planned, self.backend.name, self.dtype)
+
+    def __call__(self, *arrays: Array, **named: Array) -> Array:
+        """Contract arrays, given in order or by name."""
+        ordered = self._ordered(arrays, named)
+        place = common_place("expression", self.network, ordered)
+        if place.backend != self.backend.name or place.dtype != self.dtype:
+            raise ArrayError(
+                f"expression: planned for {self.backend.name} {self.dtype}, called with "
+                f"arrays of {place.backend} {place.dtype}; plan another expression"
+            )
+        return self.backend.call(self.compiled(place), self, ordered)
+
+    def compiled(self, place: Place) -> Run:
+        """The closure for arrays at a place."""
+        return self._compiled.get_or_make(
+            place, lambda: self.backend.compile(self.planned.program, place)
+        )
+
+    def _ordered(
+        self, arrays: Sequence[Array], named: dict[str, Array]
+    ) -> list[Array]:
+        names = list(self.network.arguments)
+        if len(arrays) + len(named) != len(names) or not set(named) <= set(
+            names[len(arrays) :]
+        ):
+            raise ArgumentError(
+                f"expression: takes {', '.join(names)} "
+                f"({len(names)} arrays), got {len(arrays)} by position and "
+                f"{sorted(named)} by name"
+            )
+        return [*arrays, *(named[name] for name in names[len(arrays) :])]
+
+
+def common_place(operation: str, network: Network, arrays: Sequence[Array]) -> Place:
+    """Where all arrays are; raises where they differ or have other shapes."""
+    places = places_of(operation, arrays)
+    for (name, shape), array in zip(network.arguments.items(), arrays, strict=True):
+        if tuple(array.shape) != shape:
+            raise ArgumentError(
+                f"{operation}: array {name!r} has shape {tuple(array.shape)}, the "
+                f"network takes {shape}"
+            )
+    return places[0]
+
+
+def places_of(operation: str, arrays: Sequence[Array]) -> list[Place]:
+    """The place of every array; raises ArrayError where libraries, dtypes or devices
+    are mixed, naming the first array that differs."""
+    places = []
+    for number, array in enumerate(arrays):
+        try:
+            places.append(backend_for(type(array)).place(array))
+        except ArrayError as error:
+            raise ArrayError(f"{operation}: argument {number + 1}: {error}") from None
+    for number, place in enumerate(places):
+        for what in ("backend", "library", "dtype", "device"):
+            first, here = getattr(places[0], what), getattr(place, what)
+            if first != here:
+                raise ArrayError(
+                    f"{operation}: argument {number + 1} has {what} {_name(here)}, "
+                    f"argument 1 has {_name(first)}; convert one of them first "
+                    "(tnconv never casts or moves arrays)"
+                )
+    return places
+
+
+def _name(what: Hashable) -> str:
+    return str(getattr(what, "__name__", what))
+
+
+def expression(
+    network: Network,
+    *,
+    backend: str = "numpy",
+    dtype: str = "float32",
+    device: Any = None,
+    **options: Any,
+) -> Expression:
+    """Plan a network for a backend and dtype.
+
+    ``device`` is where the arrays will be (constants per device come with calibration);
+    ``options`` are those of :func:`tnconv.options`. Raises MemoryLimitError where no
+    plan stays within ``memory_limit``.
+
+    >>> import tnconv
+    >>> network = tnconv.networks.conv((2, 3, 8, 8), (4, 3, 1, 1))
+    >>> tnconv.expression(network).plan.source
+    'exact search'
+    """
+    if dtype not in ITEMSIZE:
+        raise ArrayError(f"expression: dtype {dtype!r} is none of {', '.join(ITEMSIZE)}")
+    place = Place(backend, None, dtype, device)
+    return planned_expression(
+        network, backend_named(backend), place, changed(current(), options)
+    )
+
+
+def planned_expression(
+    network: Network, backend: Backend, place: Place, options: Options
+) -> Expression:
+    """The expression of a network, planned once per machine, dtype and options."""
+    machine = backend.machine(place)
+    itemsize = ITEMSIZE.get(place.dtype, 8)
+    key = (network, machine.name, place.dtype, options)
+    planned = _PLANS.get_or_make(
+        key, lambda: plan_network(network, machine, itemsize, options)
+    )
+    return Expression(
+        network, backend, place.dtype, options, planned, BoundedCache(32)
+    )
+
+
+def clear_caches() -> None:
+    """Forget every plan and compiled program of this process."""
+    from tnconv.functions.call import clear
+
+    _PLANS.clear()
+    clear()

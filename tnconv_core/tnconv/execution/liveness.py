@@ -1,0 +1,120 @@
+"""Which registers share memory, when each is last used, and what a program holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tnconv.execution.program import (
+    Add,
+    AddInto,
+    Conjugate,
+    Program,
+    Shape,
+    Step,
+    View,
+    size_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """Per step: registers to drop after it, and whether it may overwrite a source."""
+
+    drops: tuple[tuple[int, ...], ...]
+    overwrites: tuple[bool, ...]
+    roots: tuple[int, ...]
+
+
+def analyze(program: Program) -> Liveness:
+    """Find shared memory and last uses; the inputs and the result are never dropped."""
+    count = len(program.inputs)
+    roots = list(range(count))
+    for register, step in enumerate(program.steps, count):
+        roots.append(roots[step.sources[0]] if _aliases(step) else register)
+    last = _last_uses(program, roots)
+    drops: list[list[int]] = [[] for _ in program.steps]
+    own_last: dict[int, int] = {}
+    for at, step in enumerate(program.steps):
+        for register in step.sources:
+            own_last[register] = at
+    for register, at in own_last.items():
+        if register >= count and roots[register] != roots[program.result]:
+            drops[at].append(register)
+    overwrites = tuple(
+        _may_overwrite(step, at, count, roots, last)
+        for at, step in enumerate(program.steps)
+    )
+    return Liveness(tuple(map(tuple, drops)), overwrites, tuple(roots))
+
+
+def _aliases(step: Step) -> bool:
+    return isinstance(step, Conjugate) or (isinstance(step, View) and not step.copy)
+
+
+def _last_uses(program: Program, roots: list[int]) -> dict[int, int]:
+    last: dict[int, int] = {}
+    for at, step in enumerate(program.steps):
+        for register in step.sources:
+            last[roots[register]] = at
+    last[roots[program.result]] = len(program.steps)
+    return last
+
+
+def _may_overwrite(
+    step: Step, at: int, count: int, roots: list[int], last: dict[int, int]
+) -> bool:
+    """Whether the accumulator among the sources is this step's to destroy."""
+    if isinstance(step, Add):
+        total, other = step.sources[0], step.sources[1:]
+    elif isinstance(step, AddInto) and len(step.sources) == 2:
+        total, other = step.sources[1], step.sources[:1]
+    else:
+        return False
+    shared = any(roots[r] == total for r in other)
+    return (
+        total >= count
+        and roots[total] == total
+        and last[total] == at
+        and not shared
+    )
+
+
+def peak_bytes(
+    program: Program, itemsize: int, workspace: Callable[[Step, list[Shape]], int]
+) -> int:
+    """Predicted bytes beyond inputs and result, at the worst moment.
+
+    ``workspace`` gives the bytes a step allocates beside its result.
+    """
+    count, shapes = len(program.inputs), program.shapes
+    buffers = _buffers(program)
+    keep = buffers[program.result]
+    last: dict[int, int] = {}
+    for at, step in enumerate(program.steps):
+        for register in (*step.sources, count + at):
+            last[buffers[register]] = at
+    held: dict[int, int] = {}
+    peak = 0
+    for at, step in enumerate(program.steps):
+        buffer = buffers[count + at]
+        if buffer >= count and buffer != keep:
+            held.setdefault(buffer, size_of(shapes[count + at]) * itemsize)
+        extra = workspace(step, [shapes[r] for r in step.sources])
+        peak = max(peak, sum(held.values()) + extra)
+        held = {b: size for b, size in held.items() if last[b] > at}
+    return peak
+
+
+def _buffers(program: Program) -> list[int]:
+    """The register that first allocated each register's memory."""
+    live, count = analyze(program), len(program.inputs)
+    buffers = list(range(count))
+    for at, step in enumerate(program.steps):
+        if live.overwrites[at]:
+            buffers.append(buffers[step.sources[0 if isinstance(step, Add) else 1]])
+        elif _aliases(step):
+            buffers.append(buffers[step.sources[0]])
+        else:
+            buffers.append(count + at)
+    return buffers

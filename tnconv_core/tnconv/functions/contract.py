@@ -1,0 +1,82 @@
+"""Contract any network given in labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tnconv.errors import ArgumentError
+from tnconv.execution.cache import BoundedCache
+from tnconv.functions.call import Operation, call
+from tnconv.network import Network
+from tnconv.notation import parse
+from tnconv.options import options as options_set
+
+Array = Any
+_OPERATIONS: BoundedCache[Operation] = BoundedCache(1024)
+
+
+def contract(
+    notation: str | Network,
+    *arrays: Array,
+    sizes: Mapping[str, int] | None = None,
+    **options: Any,
+) -> Array:
+    """Contract arrays as notation says: operands, patterns, and the result.
+
+    A pattern is its relation: ``i ~ 2 o + 3 k - 1`` has stride 2, dilation 3 and a low
+    padding of 1. Sizes that no array gives come by ``sizes``; an output size that is not
+    given is the largest that needs no padding at the high end. Nothing is conjugated.
+    Options are those of :func:`tnconv.options`.
+
+    >>> import numpy as np, tnconv
+    >>> x, w = np.ones((1, 3, 8)), np.ones((4, 3, 3))
+    >>> tnconv.contract("n c i, i ~ o + k - 1, d c k -> n d o", x, w,
+    ...                 sizes={"o": 8}).shape
+    (1, 4, 8)
+
+    Raises NotationError for text that cannot be read, ArgumentError for shapes that do
+    not fit, ArrayError for mixed libraries, dtypes or devices.
+    """
+    if options:
+        with options_set(**options):
+            return contract(notation, *arrays, sizes=sizes)
+    if not arrays:
+        raise ArgumentError("contract: no array is given, so there is no array library")
+    return call(_operation(notation, sizes), arrays, ())
+
+
+def _operation(notation: str | Network, sizes: Mapping[str, int] | None) -> Operation:
+    """One operation object per text and sizes, so that calls are found again."""
+    if isinstance(notation, str):
+        fixed = tuple(sorted((sizes or {}).items()))
+        return _OPERATIONS.get_or_make(
+            (notation, fixed), lambda: _from_text(notation, dict(fixed))
+        )
+    network = notation
+
+    def check(*shapes: tuple[int, ...]) -> Network:
+        wanted = tuple(network.arguments.values())
+        if tuple(shapes) != wanted:
+            raise ArgumentError(
+                f"contract: the network takes arrays of shapes {wanted}, got {shapes}"
+            )
+        return network
+
+    return _OPERATIONS.get_or_make(
+        network, lambda: Operation("contract", check, tuple(network.arguments))
+    )
+
+
+def _from_text(text: str, sizes: dict[str, int]) -> Operation:
+    def build(*shapes: tuple[int, ...]) -> Network:
+        network = parse(text, sizes=sizes, shapes=list(shapes))
+        wanted = len(network.arguments)
+        if wanted != len(shapes):
+            raise ArgumentError(
+                f"contract: {text!r} has {wanted} arrays, got {len(shapes)}"
+            )
+        return network
+
+    return Operation("contract", build, ())
+

@@ -1,0 +1,91 @@
+"""The options in force: a context manager, per thread and per task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
+
+from tnconv.errors import ArgumentError
+
+PLANNERS = ("auto", "exact", "cotengra")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Options:
+    """What governs planning. Equal options are one object, so they compare by identity.
+
+    ``planner``: "auto" (exact for small networks, cotengra for larger), "exact" or
+    "cotengra". ``forms``: names of the forms that may be used (all by default).
+    ``memory_limit``: bytes allocated beyond inputs and result at any moment.
+    ``alternatives``: whether networks that are not simplified are priced as well.
+    """
+
+    planner: str = "auto"
+    forms: tuple[str, ...] | None = None
+    memory_limit: int | None = None
+    alternatives: bool = True
+
+
+@cache
+def _interned(*values: Any) -> Options:
+    return Options(*values)
+
+
+_CURRENT: ContextVar[Options] = ContextVar("tnconv_options", default=_interned())
+
+
+def current() -> Options:
+    """The options in force."""
+    return _CURRENT.get()
+
+
+@contextmanager
+def options(**changes: Any) -> Iterator[Options]:
+    """Change options for a ``with`` block, in this thread or task only.
+
+    >>> with options(memory_limit=1 << 20) as inside:
+    ...     inside.memory_limit
+    1048576
+    """
+    token = _CURRENT.set(changed(current(), changes))
+    try:
+        yield current()
+    finally:
+        _CURRENT.reset(token)
+
+
+def changed(base: Options, changes: dict[str, Any]) -> Options:
+    """Options with some fields replaced; unknown names and odd values are errors."""
+    names = [field.name for field in fields(Options)]
+    for name in changes:
+        if name not in names:
+            raise ArgumentError(f"options: {name!r} is none of {', '.join(names)}")
+    values = {name: getattr(base, name) for name in names} | changes
+    if isinstance(values["forms"], list):
+        values["forms"] = tuple(values["forms"])
+    _check(values)
+    return _interned(*(values[name] for name in names))
+
+
+def _check(values: dict[str, Any]) -> None:
+    if values["planner"] not in PLANNERS:
+        raise ArgumentError(
+            f"options: planner {values['planner']!r} is none of {', '.join(PLANNERS)}"
+        )
+    limit = values["memory_limit"]
+    if limit is not None and (
+        not isinstance(limit, int) or isinstance(limit, bool) or limit < 0
+    ):
+        raise ArgumentError(f"options: memory_limit is bytes, got {limit!r}")
+    forms = values["forms"]
+    if forms is not None:
+        from tnconv.planning.planner import form_table
+
+        unknown = sorted(set(forms) - set(form_table()))
+        if unknown:
+            known = ", ".join(form_table())
+            raise ArgumentError(f"options: forms {unknown} are none of {known}")

@@ -1,0 +1,1 @@
+"""Choosing how a network is contracted: forms, their cost, and the search."""

@@ -1,0 +1,143 @@
+"""Cutting a label into blocks: the same network on slices of its arrays.
+
+A block keeps some values of one label, reads only the parts of the arrays these need,
+and writes its part of the result. Blocks inside a large map are equal networks, so they
+share one plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from tnconv.axis import Axis
+from tnconv.edits import restrict
+from tnconv.errors import NetworkError
+from tnconv.execution.program import Block, Loop, Program, Slices
+from tnconv.network import Input, Network, Pattern, SubNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Blocks of ``size`` values of a label."""
+
+    label: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class CutBlock:
+    """A block as a network of its own, and where it reads and writes."""
+
+    network: Network
+    reads: Mapping[str, Slices]
+    write: Slices
+
+
+def cuts(network: Network) -> Iterator[Cut]:
+    """Halves, quarters, ... down to single values, of every label that can be cut."""
+    for label, size in network.label_sizes:
+        if size < 2 or any(
+            isinstance(op, Pattern) and label == op.input for op in network.operands
+        ):
+            continue
+        block = -(-size // 2)
+        while True:
+            yield Cut(label, block)
+            if block == 1:
+                break
+            block = -(-block // 2)
+
+
+def cut_network(network: Network, cut: Cut) -> list[CutBlock]:
+    """The blocks of a cut, in order; raises NetworkError where it is not possible."""
+    if any(isinstance(op, SubNetwork) for op in network.operands):
+        raise NetworkError("blocks: splice sub-networks first")
+    size = network.sizes[cut.label]
+    blocks = []
+    for start in range(0, size, cut.size):
+        part = restrict(network, cut.label, start, min(cut.size, size - start))
+        blocks.append(_localized(_trimmed(part, cut.label)))
+    return blocks
+
+
+def _trimmed(network: Network, label: str) -> Network:
+    """Drop input positions that the block does not read."""
+    for op in network.patterns:
+        if label not in (op.output, op.kernel):
+            continue
+        touched = op.index.touched_input()
+        if len(touched) == op.index.input or not touched:
+            continue
+        try:
+            network = restrict(network, op.input, touched.start, len(touched))
+        except NetworkError:  # a padding mode reads it: leave it whole
+            continue
+    return network
+
+
+def _localized(network: Network) -> CutBlock:
+    """Shrink every array to the positions the block uses."""
+    spans: dict[str, list[tuple[int, int]]] = {}
+    for op in network.operands:
+        if isinstance(op, Input):
+            mine = [_span(axis, network.sizes) for axis in op.axes]
+            have = spans.get(op.name, mine)
+            spans[op.name] = [
+                (min(a, c), max(b, d))
+                for (a, b), (c, d) in zip(mine, have, strict=True)
+            ]
+    operands = [
+        replace(op, axes=_moved(op.axes, spans[op.name])) if isinstance(op, Input) else op
+        for op in network.operands
+    ]
+    write = [_span(axis, network.sizes) for axis in network.output]
+    local = Network.build(
+        operands, _moved(network.output, write), network.sizes, network.scale
+    )
+    return CutBlock(
+        local, {name: tuple(span) for name, span in spans.items()}, tuple(write)
+    )
+
+
+def _span(axis: Axis, sizes: Mapping[str, int]) -> tuple[int, int]:
+    low, high = axis.reach(sizes)
+    first = min(max(low, axis.low), axis.high)
+    return first, max(first, min(high + 1, axis.high))
+
+
+def _moved(axes: tuple[Axis, ...], spans: list[tuple[int, int]]) -> tuple[Axis, ...]:
+    moved = []
+    for axis, (start, stop) in zip(axes, spans, strict=True):
+        low, high = max(axis.low - start, 0), min(axis.high, stop) - start
+        low = min(low, stop - start)
+        moved.append(
+            replace(
+                axis,
+                size=stop - start,
+                offset=axis.offset - start,
+                low=low,
+                high=max(low, high),
+            )
+        )
+    return tuple(moved)
+
+
+def loop_program(
+    network: Network, blocks: list[CutBlock], programs: Mapping[Network, Program]
+) -> Program:
+    """One loop step over the blocks; equal blocks share a body."""
+    arguments = tuple(network.arguments.items())
+    bodies: list[Program] = []
+    number: dict[Network, int] = {}
+    turns = []
+    for block in blocks:
+        if block.network not in number:
+            number[block.network] = len(bodies)
+            bodies.append(programs[block.network])
+        whole = {n: tuple((0, size) for size in shape) for n, shape in arguments}
+        reads = tuple(block.reads.get(name, whole[name]) for name, _ in arguments)
+        turns.append(Block(reads, block.write, number[block.network]))
+    sources = tuple(range(len(arguments)))
+    step = Loop(sources, network.shape, tuple(turns), tuple(bodies))
+    return Program(arguments, (step,), len(arguments))

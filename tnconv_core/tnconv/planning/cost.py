@@ -1,0 +1,260 @@
+"""What a step costs: seconds, multiply-adds, bytes moved.
+
+The terms are those measurements showed to matter: matrix products by shape, copies by
+the length of their contiguous runs, strided sums, fresh memory, the number of calls, and
+the backend's own convolution by role and kind of grouping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING
+
+from tnconv.execution.program import (
+    Add,
+    AddInto,
+    Conjugate,
+    Constant,
+    Gather,
+    Loop,
+    Matmul,
+    MultiplySum,
+    Native,
+    Pad,
+    Scale,
+    Shape,
+    Stack,
+    Step,
+    Sum,
+    View,
+    size_of,
+)
+
+if TYPE_CHECKING:
+    from tnconv.planning.builder import Builder
+    from tnconv.planning.machine import Machine
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Seconds predicted, multiply-adds, and bytes read and written."""
+
+    seconds: float = 0.0
+    flops: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.seconds + other.seconds,
+            self.flops + other.flops,
+            self.bytes + other.bytes,
+        )
+
+    def __mul__(self, times: int) -> Cost:
+        return Cost(self.seconds * times, self.flops * times, self.bytes * times)
+
+
+def price(step: Step, builder: Builder) -> Cost:
+    """The cost of one step on the builder's machine."""
+    return _PRICES[type(step)](step, builder)
+
+
+def fresh(nbytes: int, machine: Machine) -> float:
+    """Seconds to obtain memory for a result: large blocks fault their pages in."""
+    return nbytes / machine.fresh if nbytes >= machine.fresh_from else 0.0
+
+
+def copy_seconds(nbytes: int, run: int, machine: Machine) -> float:
+    """Seconds to copy in contiguous runs of ``run`` elements."""
+    rate = max(machine.copy * run / (run + machine.run_half), machine.copy_least)
+    return nbytes / rate + fresh(nbytes, machine)
+
+
+def run_length(step: View, source: Shape) -> int:
+    """Elements that are contiguous in source and result, as one view reads them."""
+    strides, step_size = [0] * len(step.dims), 1
+    for size, axis in zip(reversed(source), reversed(step.maps), strict=True):
+        for d, by in enumerate(axis.steps):
+            strides[d] += by * step_size
+        step_size *= size
+    run = 1
+    for size, stride in zip(reversed(step.dims), reversed(strides), strict=True):
+        if size != 1 and stride != run:
+            break
+        run *= size
+    return run
+
+
+def _view(step: View, builder: Builder) -> Cost:
+    m = builder.machine
+    if not step.copy:
+        return Cost(m.call * 0.5)
+    nbytes = size_of(step.shape) * builder.itemsize
+    run = run_length(step, builder.shapes[step.sources[0]])
+    return Cost(m.call + copy_seconds(nbytes, run, m), 0, 2 * nbytes)
+
+
+def _pad(step: Pad, builder: Builder) -> Cost:
+    m = builder.machine
+    nbytes = size_of(step.shape) * builder.itemsize
+    run = step.shape[-1] if step.shape else 1
+    return Cost(2 * m.call + copy_seconds(nbytes, run, m), 0, 2 * nbytes)
+
+
+def _add_into(step: AddInto, builder: Builder) -> Cost:
+    m = builder.machine
+    moved = size_of(builder.shapes[step.sources[0]]) * builder.itemsize
+    made = size_of(step.shape) * builder.itemsize if len(step.sources) == 1 else 0
+    calls = 2 if step.injective else 2 + _turns(step, builder)
+    rate = m.copy * 0.5 if step.injective else m.add
+    seconds = m.call * calls + moved / rate + made / m.copy + fresh(made, m)
+    return Cost(seconds, 0 if step.injective else moved // builder.itemsize, 2 * moved)
+
+
+def _turns(step: AddInto, builder: Builder) -> int:
+    """How many slices are added, where positions meet."""
+    dims = builder.shapes[step.sources[0]]
+    turns = 1
+    for axis in step.maps:
+        used = [dims[d] for d, by in enumerate(axis.steps) if by]
+        if len(used) > 1:
+            turns *= prod(sorted(used)[:-1])
+    return turns
+
+
+def _sum(step: Sum, builder: Builder) -> Cost:
+    m = builder.machine
+    count = size_of(builder.shapes[step.sources[0]])
+    nbytes = count * builder.itemsize
+    return Cost(m.call + count / m.strided_sum, count, nbytes)
+
+
+def _matmul(step: Matmul, builder: Builder) -> Cost:
+    m = builder.machine
+    left, right = (builder.shapes[r] for r in step.sources)
+    rows, inner, columns = left[-2], left[-1], right[-1]
+    batch = prod(step.shape[:-2])
+    flops = batch * rows * inner * columns
+    half = m.gemm_half
+    rate = m.gemm * rows / (rows + half) * columns / (columns + half)
+    rate *= inner / (inner + half)
+    moved = (size_of(left) + size_of(right) + size_of(step.shape)) * builder.itemsize
+    seconds = max(2 * flops / rate if flops else 0.0, moved / m.copy)
+    made = size_of(step.shape) * builder.itemsize
+    overhead = m.call + m.gemm_item * batch
+    return Cost(seconds + overhead + fresh(made, m), flops, moved)
+
+
+def _multiply_sum(step: MultiplySum, builder: Builder) -> Cost:
+    m = builder.machine
+    sizes = {}
+    for dims, register in zip((step.left, step.right), step.sources, strict=True):
+        sizes.update(zip(dims, builder.shapes[register], strict=True))
+    count = prod(sizes.values())
+    made = size_of(step.shape) * builder.itemsize
+    moved = sum(size_of(builder.shapes[r]) for r in step.sources) * builder.itemsize
+    product = fresh(count * builder.itemsize, m) if m.name != "numpy" else 0.0
+    seconds = m.call + count / m.multiply + fresh(made, m) + product
+    return Cost(seconds, count, moved + made)
+
+
+def _add(step: Add, builder: Builder) -> Cost:
+    nbytes = size_of(step.shape) * builder.itemsize
+    seconds = builder.machine.call + nbytes / builder.machine.add
+    return Cost(seconds, size_of(step.shape), 3 * nbytes)
+
+
+def _stack(step: Stack, builder: Builder) -> Cost:
+    m = builder.machine
+    nbytes = size_of(step.shape) * builder.itemsize
+    return Cost(m.call * 2 + copy_seconds(nbytes, 64, m), 0, 2 * nbytes)
+
+
+def _constant(step: Constant, builder: Builder) -> Cost:
+    # Built once, but it stays in memory: priced as if written on every call.
+    nbytes = size_of(step.shape) * builder.itemsize
+    return Cost(nbytes / builder.machine.copy, 0, nbytes)
+
+
+def _gather(step: Gather, builder: Builder) -> Cost:
+    m = builder.machine
+    nbytes = size_of(step.shape) * builder.itemsize
+    run = prod(step.shape[step.axis + 1 :])
+    calls = len(step.map.pieces) + 1
+    return Cost(calls * m.call + copy_seconds(nbytes, run, m), 0, 2 * nbytes)
+
+
+def _native(step: Native, builder: Builder) -> Cost:
+    m = builder.machine
+    c = step.convolution
+    left, right = (builder.shapes[r] for r in step.sources)
+    if c.role == "forward":
+        flops = left[0] * size_of(right) * prod(step.shape[2:])
+    elif c.role == "transposed":
+        flops = left[0] * size_of(right) * prod(left[2:])
+    else:
+        flops = left[0] * prod(right[2:]) * size_of(step.shape)
+    rate = _native_rate(step, left, m)
+    moved = (size_of(left) + size_of(right) + size_of(step.shape)) * builder.itemsize
+    made = fresh(size_of(step.shape) * builder.itemsize, m)
+    seconds = m.native_call + max(2 * flops / rate, moved / m.copy) + made
+    return Cost(seconds, flops, moved)
+
+
+def _native_rate(step: Native, left: Shape, m: Machine) -> float:
+    c = step.convolution
+    rates = m.native[c.role]
+    if c.groups == 1:
+        narrow = max(1, left[1])
+        return rates.dense * narrow / (narrow + 2.0)
+    return rates.depthwise if left[1] == c.groups else rates.grouped
+
+
+def _scale(step: Scale, builder: Builder) -> Cost:
+    nbytes = size_of(step.shape) * builder.itemsize
+    return Cost(builder.machine.call + nbytes / builder.machine.add, 0, 2 * nbytes)
+
+
+def _conjugate(step: Conjugate, builder: Builder) -> Cost:
+    return Cost(builder.machine.call)
+
+
+def _loop(step: Loop, builder: Builder) -> Cost:
+    return Cost()  # a loop is priced by whoever cuts the blocks
+
+
+_PRICES: dict[type[Step], Callable[..., Cost]] = {
+    View: _view,
+    Pad: _pad,
+    AddInto: _add_into,
+    Sum: _sum,
+    Matmul: _matmul,
+    MultiplySum: _multiply_sum,
+    Add: _add,
+    Stack: _stack,
+    Constant: _constant,
+    Gather: _gather,
+    Native: _native,
+    Scale: _scale,
+    Conjugate: _conjugate,
+    Loop: _loop,
+}
+
+
+def workspace(machine: Machine, itemsize: int) -> Callable[[Step, list[Shape]], int]:
+    """Bytes that a step allocates beside its result, as a function of the step."""
+
+    def of(step: Step, sources: list[Shape]) -> int:
+        if isinstance(step, MultiplySum) and machine.name != "numpy":
+            sizes = dict(zip(step.left, sources[0], strict=True))
+            sizes.update(zip(step.right, sources[1], strict=True))
+            return prod(sizes.values()) * itemsize
+        if isinstance(step, Native):
+            return size_of(sources[0]) * itemsize
+        if isinstance(step, AddInto) and not machine.strided:
+            return 2 * size_of(step.shape) * itemsize
+        return 0
+
+    return of

@@ -1,0 +1,13 @@
+"""The forms of step: one file each, found here by name.
+
+A form that is deleted only changes times, never results; more can be added through the
+entry-point group ``tnconv.forms``.
+"""
+
+from tnconv.planning.forms.constant import CONSTANT
+from tnconv.planning.forms.contract import GEMM, MULTIPLY
+from tnconv.planning.forms.native import NATIVE
+from tnconv.planning.forms.taps import TAPS
+from tnconv.planning.forms.views import FOLD, GATHER, WINDOW
+
+FORMS = (WINDOW, FOLD, GATHER, CONSTANT, GEMM, MULTIPLY, NATIVE, TAPS)

@@ -1,0 +1,116 @@
+"""Pairs without a pattern between them: batched matrix product, multiply and sum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tnconv.execution.program import Matmul, MultiplySum, Sum
+from tnconv.planning.builder import Builder, Value
+from tnconv.planning.site import Form, Site, Variant, lone, split_labels
+
+
+def _reduced(b: Builder, site: Site) -> tuple[Value, Value]:
+    left, right = site.values
+    return (
+        b.reduce(left, lone(left, right, site.alive)),
+        b.reduce(right, lone(right, left, site.alive)),
+    )
+
+
+def gemm_variants(b: Builder, site: Site) -> Iterable[Variant]:
+    """(loop label or "", swapped): which label is looped over as a batch, if any.
+
+    A label at the outside of memory is often better left there, as a batch, than
+    permuted inside: summed over afterwards where it is contracted.
+    """
+    left, right = site.values
+    shared, summed, rows, columns = split_labels(left.labels, right.labels, site.alive)
+    loops = [""]
+    for value in site.values:
+        order = b.memory_order(value, set(value.labels) - shared)
+        outer = next((a for a in order if b.sizes[a] > 1), None)
+        if outer in summed or (outer in site.alive and len(order) > 1):
+            loops.append(str(outer))
+    swaps = (False, True) if site.final else (_larger_first(b, site),)
+    return [(loop, swap) for loop in dict.fromkeys(loops) for swap in swaps]
+
+
+def _larger_first(b: Builder, site: Site) -> bool:
+    left, right = (b.size(value.labels) for value in site.values)
+    return left > right
+
+
+def emit_gemm(b: Builder, site: Site, variant: Variant) -> Value:
+    """One batched matrix product, and a sum over the loop label if it is contracted."""
+    loop, swap = variant
+    left, right = reversed(_reduced(b, site)) if swap else _reduced(b, site)
+    shared, summed, rows, columns = split_labels(left.labels, right.labels, site.alive)
+    larger = left if b.size(left.labels) >= b.size(right.labels) else right
+    looped = [loop] if loop else []
+    inner = [a for a in b.memory_order(larger, summed) if a != loop]
+    batch = b.memory_order(larger, shared)
+    row = [a for a in b.memory_order(left, rows) if a != loop]
+    column = [a for a in b.memory_order(right, columns) if a != loop]
+    ahead = [looped, batch] if loop and batch else [looped or batch]
+    first = _present(ahead, left)
+    second = _present(ahead, right)
+    if not any(ahead):
+        ahead = first = second = []
+    a = b.read(left, [*first, row, inner], matrix=True)
+    c = b.read(right, [*second, inner, column], matrix=True)
+    groups = [*ahead, row, column]
+    shape = tuple(b.size(group) for group in groups)
+    result = b.add(Matmul((a, c), shape))
+    if loop in summed:
+        result = b.add(Sum((result,), shape[1:], (0,)))
+        groups = groups[1:]
+    return b.plain(result, groups)
+
+
+def _present(groups: list[list[str]], value: Value) -> list[list[str]]:
+    return [[a for a in group if a in value.labels] for group in groups]
+
+
+def multiply_variants(b: Builder, site: Site) -> Iterable[Variant]:
+    """Always possible; the order of dimensions follows the larger operand."""
+    return [()]
+
+
+def emit_multiply(b: Builder, site: Site, variant: Variant) -> Value:
+    """Multiply element by element over strided views, and sum."""
+    left, right = _reduced(b, site)
+    larger, other = (
+        (left, right) if b.size(left.labels) >= b.size(right.labels) else (right, left)
+    )
+    order = b.memory_order(larger, larger.labels)
+    order += [a for a in b.memory_order(other, other.labels) if a not in order]
+    number = {label: j for j, label in enumerate(order)}
+    dims, registers = [], []
+    for value in (left, right):
+        labels = [a for a in order if a in value.labels]
+        registers.append(b.read(value, [[a] for a in labels]))
+        dims.append(tuple(number[a] for a in labels))
+    kept = [a for a in order if a in site.alive]
+    shape = tuple(b.sizes[a] for a in kept)
+    out = tuple(number[a] for a in kept)
+    step = MultiplySum((registers[0], registers[1]), shape, dims[0], dims[1], out)
+    return b.plain(b.add(step), [[a] for a in kept])
+
+
+def _describe_gemm(site: Site, variant: Variant) -> str:
+    loop = variant[0]
+    if not loop:
+        return "matrix product"
+    summed = loop not in site.alive
+    return f"matrix products over {loop}" + (", then summed" if summed else "")
+
+
+GEMM = Form("gemm", 2, range(1), gemm_variants, emit_gemm, _describe_gemm)
+MULTIPLY = Form(
+    "multiply",
+    2,
+    range(1),
+    multiply_variants,
+    emit_multiply,
+    lambda site, variant: "multiply and sum",
+)

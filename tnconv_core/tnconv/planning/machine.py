@@ -1,0 +1,92 @@
+"""What a backend on a device can do and how fast: the constants of the cost model.
+
+Rates are in operations or bytes per second, overheads in seconds. The shipped numbers
+were fitted on two cores of an AMD EPYC (Zen 3); the planner needs their ratios.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True, slots=True)
+class NativeRate:
+    """Speed of a native convolution: dense, grouped and depthwise, per role."""
+
+    dense: float
+    grouped: float
+    depthwise: float
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The constants of one backend on one device class."""
+
+    name: str
+    #: whether windows and diagonals are strided views that copy nothing
+    strided: bool = True
+    #: native convolutions by number of spatial dimensions; empty: none
+    native_dims: tuple[int, ...] = ()
+    native: Mapping[str, NativeRate] = field(default_factory=dict)
+    #: seconds for one call of an array operation, and for one of a native convolution
+    call: float = 2e-6
+    native_call: float = 12e-6
+    #: matrix product: peak rate, half-efficiency length, seconds per batch item
+    gemm: float = 130e9
+    gemm_half: float = 16.0
+    gemm_item: float = 0.1e-6
+    #: elementwise multiply-add without a temporary; with one per element if False
+    multiply: float = 1.0e9
+    #: copies: contiguous rate, run length of half efficiency, slowest rate
+    copy: float = 18e9
+    run_half: float = 18.0
+    copy_least: float = 1.2e9
+    #: sums over strided elements per second, and in-place adds, bytes per second
+    strided_sum: float = 1.0e9
+    add: float = 8e9
+    #: bytes from which fresh memory is returned to the system, and its rate
+    fresh_from: int = 32 << 20
+    fresh: float = 3.3e9
+
+    def with_dtype(self, dtype: str) -> Machine:
+        """The constants for another dtype: wider elements multiply more slowly."""
+        factor = {"float64": 0.5, "complex64": 0.25, "complex128": 0.12}.get(dtype, 1.0)
+        if dtype.startswith(("int", "uint")):
+            factor = 0.02  # no library multiplies integer matrices by blocks
+        native = {
+            role: NativeRate(r.dense * factor, r.grouped * factor, r.depthwise * factor)
+            for role, r in self.native.items()
+        }
+        dims = self.native_dims if dtype in ("float32", "float64") else ()
+        return replace(
+            self, gemm=self.gemm * factor, native=native, native_dims=dims
+        )
+
+
+NUMPY = Machine(
+    "numpy",
+    call=1.5e-6,
+    gemm_half=32.0,
+    gemm_item=0.6e-6,
+    multiply=0.8e9,
+    strided_sum=0.5e9,
+    fresh_from=16 << 20,
+    fresh=5e9,
+)
+
+TORCH = Machine(
+    "torch",
+    native_dims=(1, 2, 3),
+    native={
+        "forward": NativeRate(180e9, 90e9, 20e9),
+        "transposed": NativeRate(110e9, 60e9, 12e9),
+        "weight": NativeRate(130e9, 60e9, 6e9),
+    },
+)
+
+ARRAY_API = Machine(
+    "array_api", strided=False, call=5e-6, multiply=0.3e9, strided_sum=0.3e9
+)
+
+MACHINES = {machine.name: machine for machine in (NUMPY, TORCH, ARRAY_API)}

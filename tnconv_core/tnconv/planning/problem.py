@@ -1,0 +1,103 @@
+"""A network as the search sees it: operands as bits, labels as bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from tnconv.axis import Axis
+from tnconv.network import Input, Network, Operand, Pattern, Reindex, SubNetwork
+from tnconv.planning.site import Constraint
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Operands of a flat network; arrays first bits, constraints where they stand."""
+
+    network: Network
+
+    @cached_property
+    def operands(self) -> tuple[Operand, ...]:
+        """All operands, in the network's order."""
+        return self.network.operands
+
+    @cached_property
+    def full(self) -> int:
+        """The set of all operands."""
+        return (1 << len(self.operands)) - 1
+
+    @cached_property
+    def arrays(self) -> tuple[int, ...]:
+        """Positions of the operands that are arrays."""
+        kinds = (Input, SubNetwork)
+        return tuple(j for j, op in enumerate(self.operands) if isinstance(op, kinds))
+
+    @cached_property
+    def constraints(self) -> tuple[int, ...]:
+        """Positions of patterns and index maps."""
+        kinds = (Pattern, Reindex)
+        return tuple(j for j, op in enumerate(self.operands) if isinstance(op, kinds))
+
+    @cached_property
+    def label_bits(self) -> dict[str, int]:
+        """One bit per label."""
+        return {label: 1 << j for j, (label, _) in enumerate(self.network.label_sizes)}
+
+    @cached_property
+    def legs(self) -> tuple[int, ...]:
+        """The labels of each operand."""
+        return tuple(self.mask(op.labels) for op in self.operands)
+
+    @cached_property
+    def out(self) -> int:
+        """The labels of the output."""
+        return self.mask(self.network.output_labels)
+
+    def mask(self, labels: tuple[str, ...]) -> int:
+        """A set of labels as bits."""
+        bits = 0
+        for label in labels:
+            bits |= self.label_bits[label]
+        return bits
+
+    def names(self, mask: int) -> frozenset[str]:
+        """A set of bits as labels."""
+        return frozenset(a for a, bit in self.label_bits.items() if bit & mask)
+
+    def union(self, subset: int) -> int:
+        """All labels that occur in a subset of operands."""
+        mask = 0
+        for j, legs in enumerate(self.legs):
+            if subset >> j & 1:
+                mask |= legs
+        return mask
+
+    def alive(self, subset: int) -> int:
+        """Labels of a subset that are needed outside it."""
+        return self.union(subset) & (self.union(self.full & ~subset) | self.out)
+
+    def constraint(self, j: int) -> Constraint:
+        """The constraint at position ``j``."""
+        op = self.operands[j]
+        assert isinstance(op, (Pattern, Reindex))
+        return op
+
+    def axes(self, j: int) -> tuple[Axis, ...]:
+        """The axes of the array at position ``j``."""
+        op = self.operands[j]
+        assert isinstance(op, (Input, SubNetwork))
+        return op.axes
+
+    def components(self) -> list[int]:
+        """The connected parts, as sets of operands."""
+        left, parts = set(range(len(self.operands))), []
+        while left:
+            part, labels, grew = 0, 0, {left.pop()}
+            while grew:
+                for j in grew:
+                    part |= 1 << j
+                    labels |= self.legs[j]
+                grew = {j for j in left if self.legs[j] & labels}
+                left -= grew
+            parts.append(part)
+        return sorted(parts)

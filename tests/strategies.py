@@ -53,6 +53,18 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What is drawn: numbers of axes, padding modes; ``filled``: batched, no size 0."""
+
+    axes: tuple[int, ...] = (1, 1, 2, 2, 3, 4)
+    modes: tuple[str, ...] = MODES
+    filled: bool = False
+
+
+EVERYTHING = Limits()
+
+
+@dataclass(frozen=True)
 class Window:
     """Spatial sizes and hyper-parameters that fit together."""
 
@@ -102,9 +114,9 @@ def _padding(draw: Draw, pairs: tuple[tuple[int, int], ...], same: bool) -> Any:
     return pairs
 
 
-def windows(draw: Draw, modes: tuple[str, ...] = MODES) -> Window:
+def windows(draw: Draw, limits: Limits) -> Window:
     """Draw the spatial side of a convolution."""
-    axes, mode = draw(st.sampled_from((1, 1, 2, 2, 3, 4))), draw(st.sampled_from(modes))
+    axes, mode = draw(st.sampled_from(limits.axes)), draw(st.sampled_from(limits.modes))
     same = draw(st.integers(0, 4)) == 0
     drawn = [_axis(draw, axes, mode, same) for _ in range(axes)]
     sizes, kernel, stride, dilation, pairs = zip(*drawn, strict=True)
@@ -117,9 +129,9 @@ def windows(draw: Draw, modes: tuple[str, ...] = MODES) -> Window:
     return Window(sizes, output, kernel, {**hyper, "padding_mode": mode})
 
 
-def transposed_windows(draw: Draw) -> Window:
+def transposed_windows(draw: Draw, limits: Limits) -> Window:
     """Draw the spatial side of a transposed convolution; ``input`` is its own."""
-    axes = draw(st.sampled_from((1, 1, 2, 2, 3, 4)))
+    axes = draw(st.sampled_from(limits.axes))
     kernel_limit, size_limit = LARGEST[axes]
     same = draw(st.integers(0, 4)) == 0
     sizes = tuple(draw(st.integers(1, size_limit)) for _ in range(axes))
@@ -158,12 +170,17 @@ class Channels:
     out: int
 
 
-def channels(draw: Draw) -> Channels:
-    """Draw batch and channel counts; now and then one of them is 0."""
-    batch = draw(st.sampled_from(((), (1,), (2,), (3,), (2,), (0,))))
+def channels(draw: Draw, limits: Limits) -> Channels:
+    """Draw batch and channel counts; now and then one of them is 0, or no batch."""
+    batches = ((1,), (2,), (3,), (2,)) + (() if limits.filled else ((), (0,)))
+    batch = draw(st.sampled_from(batches))
     groups = draw(st.sampled_from((1, 1, 2, 3)))
-    some = st.sampled_from((1, 1, 2, 2, 3, 0))
+    some = st.sampled_from((1, 1, 2, 2, 3) + (() if limits.filled else (0,)))
     return Channels(batch, groups, draw(some), draw(some))
+
+
+def _window(draw: Draw, limits: Limits, transposed: bool) -> Window:
+    return (transposed_windows if transposed else windows)(draw, limits)
 
 
 def _kernel_size(draw: Draw, window: Window, channel: Channels) -> Any:
@@ -172,11 +189,11 @@ def _kernel_size(draw: Draw, window: Window, channel: Channels) -> Any:
     return _spelled(draw, window.kernel)
 
 
-def convolution_cases(draw: Draw, operation: str) -> Case:
+def convolution_cases(draw: Draw, operation: str, limits: Limits) -> Case:
     """Draw a call of a ``conv*`` function, ``toeplitz`` or their transposed twins."""
     transposed = operation.startswith("conv_transpose")
-    window = transposed_windows(draw) if transposed else windows(draw)
-    channel = channels(draw)
+    window = _window(draw, limits, transposed)
+    channel = channels(draw, limits)
     batch, groups = channel.batch, channel.groups
     into, out = channel.into * groups, channel.out * groups
     hyper = {**window.hyper, "groups": groups}
@@ -213,11 +230,11 @@ def convolution_cases(draw: Draw, operation: str) -> Case:
     return Case(operation, shapes, (), hyper)
 
 
-def sampling_cases(draw: Draw, operation: str) -> Case:
+def sampling_cases(draw: Draw, operation: str, limits: Limits) -> Case:
     """Draw a call of ``unfold``, ``fold`` or ``unfold_transpose``."""
     transposed = operation == "unfold_transpose"
-    window = transposed_windows(draw) if transposed else windows(draw)
-    channel = channels(draw)
+    window = _window(draw, limits, transposed)
+    channel = channels(draw, limits)
     size = _kernel_size(draw, window, channel)
     if operation != "fold":
         x = (*channel.batch, channel.into, *window.input)
@@ -249,11 +266,11 @@ OPERATIONS = (
 
 
 @st.composite
-def cases(draw: Draw, operation: str) -> Case:
+def cases(draw: Draw, operation: str, limits: Limits = EVERYTHING) -> Case:
     """A call of ``operation``."""
     if operation in ("unfold", "fold", "unfold_transpose"):
-        return sampling_cases(draw, operation)
-    return convolution_cases(draw, operation)
+        return sampling_cases(draw, operation, limits)
+    return convolution_cases(draw, operation, limits)
 
 
 def seeds() -> st.SearchStrategy[int]:

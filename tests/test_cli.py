@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from PIL import Image
 import tnconv
 from tnconv import demo
 from tnconv.cli import main
-from tnconv.demo import checks, loops
+from tnconv.demo import build, checks, loops
 
 NOTATION = "n c i, i ~ 2 o + k - 1, d c k -> n d o"
 SIZES = ["n=2", "c=3", "i=32", "o=16", "k=3", "d=4"]
@@ -37,6 +38,12 @@ def picture(path: Path, height: int = 48, width: int = 40) -> Path:
     noise = np.random.default_rng(7).integers(0, 60, (height, width, 3))
     Image.fromarray((ramp + noise).astype("uint8")).save(path)
     return path
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Width and height of a picture."""
+    with Image.open(path) as image:
+        return image.size
 
 
 def test_version() -> None:
@@ -98,11 +105,34 @@ def test_a_process_exits_with_the_code() -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_output_may_be_cut_off() -> None:
+    command = [sys.executable, "-m", "tnconv.cli", "show", "a b, b c -> a c"]
+    with subprocess.Popen(
+        [*command, "--shape", "2,3", "3,4"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
+
+
+def test_an_output_folder_that_cannot_be(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "taken").write_text("a file")
+    image = picture(tmp_path / "in.png")
+    out = str(tmp_path / "taken")
+    assert main(["demo", "--image", str(image), "--out", out]) == 2
+    assert out in capsys.readouterr().err
+
+
 def test_show_prints_network_and_plan(capsys: Any) -> None:
     assert main(["show", NOTATION, "--size", *SIZES]) == 0
     by_size = capsys.readouterr().out
     assert "2 o + k - 1" in by_size
-    assert "flops" in by_size.lower() and "peak" in by_size.lower()
+    assert "cost " in by_size and "peak" in by_size and "path" in by_size
     shapes = ["--shape", "2,3,32", "--shape", "4,3,3", "--size", "o=16"]
     assert main(["show", NOTATION, *shapes]) == 0
     assert capsys.readouterr().out == by_size
@@ -111,15 +141,17 @@ def test_show_prints_network_and_plan(capsys: Any) -> None:
     assert capsys.readouterr().out == by_size
 
 
-def test_demo_writes_its_pictures(tmp_path: Path) -> None:
-    done = run("demo", "--image", str(picture(tmp_path / "in.png")), cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_demo_writes_its_pictures(
+    tmp_path: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    image = picture(tmp_path / "in.png")
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo", "--image", str(image)]) == 0
+    out = capsys.readouterr().out
     for text in ("plain loops", "layer by layer", "one network", "wrote"):
-        assert text in done.stdout
-    sizes = {
-        file.name: Image.open(file).size
-        for file in (tmp_path / "tnconv-demo").iterdir()
-    }
+        assert text in out
+    files = (tmp_path / "tnconv-demo").iterdir()
+    sizes = {file.name: size_of(file) for file in files}
     assert sizes.pop("network.png") > (200, 200)
     assert sizes == {
         "photo.png": (40, 48),
@@ -140,10 +172,11 @@ def test_demo_on_other_libraries(backend: str, tmp_path: Path, capsys: Any) -> N
     assert len(list(out.iterdir())) == 4
 
 
-def test_demo_on_the_photograph_that_ships(tmp_path: Path, capsys: Any) -> None:
-    assert main(["demo", "--out", str(tmp_path)]) == 0
-    assert Image.open(tmp_path / "photo.png").size == (512, 600)
-    assert "plain loops" in capsys.readouterr().out
+def test_demo_on_the_photograph_that_ships(tmp_path: Path) -> None:
+    done = run("demo", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert size_of(tmp_path / "tnconv-demo" / "photo.png") == (512, 600)
+    assert "plain loops" in done.stdout
 
 
 def test_a_failed_check_is_a_sentence_and_exit_code_1(
@@ -180,5 +213,11 @@ def test_the_checks_of_the_demo_can_fail() -> None:
     for wrong in (values + 1e-4, values * np.nan, values[:1]):
         with pytest.raises(demo.CheckFailed):
             checks.agree("wrong", wrong, values)
+    network = build.photo_network((3, 32, 40))
+    plan = tnconv.expression(network).plan
+    checks.one_plan(network, plan)
+    for parts in (plan.steps[:-2], plan.steps[1:]):
+        with pytest.raises(demo.CheckFailed):
+            checks.one_plan(network, replace(plan, steps=parts))
     with pytest.raises(demo.CheckFailed):
         checks.one_network(tnconv.networks.conv((1, 3, 9, 9), (2, 3, 3, 3)))

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests import oracles
@@ -14,10 +14,14 @@ from tests.strategies import OPERATIONS, Case, cases, seeds
 from tnconv import functions
 
 Array = NDArray[Any]
-SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
-QUICK = settings(max_examples=6, deadline=None, suppress_health_check=SLOW)
-SWEEP = settings(max_examples=110, deadline=None, suppress_health_check=SLOW)
-LONG = settings(max_examples=25, deadline=None, suppress_health_check=SLOW)
+UNSHRUNK = settings(  # cases are small as drawn, and each one is planned
+    deadline=None,
+    suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large),
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+)
+QUICK = settings(UNSHRUNK, max_examples=5)
+LONG = settings(UNSHRUNK, max_examples=12)
+SWEEP = settings(UNSHRUNK, max_examples=110)
 
 # Relative to the sum of the absolute values of all terms: what a library's own sums may
 # lose in another order. Half types are rounded once per term of a JVP.

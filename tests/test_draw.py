@@ -40,7 +40,8 @@ def test_padding_modes_and_files(tmp_path: Path) -> None:
     draw(network, tmp_path / "one.png")
     draw(photo_network((3, 32, 32)), tmp_path / "three.png")
     for name in ("one.png", "three.png"):
-        low, high = Image.open(tmp_path / name).convert("L").getextrema()
+        with Image.open(tmp_path / name) as image:
+            low, high = image.convert("L").getextrema()
         assert low != high  # something was drawn
 
 

@@ -1,4 +1,4 @@
-"""Notation: what each form means, both ways, and the messages of what cannot be read."""
+"""Notation: what each form means, both ways, and the messages of mistakes."""
 
 from fractions import Fraction
 from typing import Any
@@ -161,6 +161,7 @@ MISTAKES = [
     ("{a -> a: b -> b", ": b ->", "'}' after the sub-network"),
     ("{a -> a} b -> b", "b -> b", "':' and the axes that read"),
     ("n -> 1/8 n", "n", "'*' between"),
+    ("n -> n; n=2 m=3", "m=3", "a label of an operand or of the output"),
     ("n -> n; n", "", "'=' and the size"),
     ("n -> n -> n", "-> n", "the end of the text, found '->'"),
     ("n -> n m; n=2", "m;", "label 'm' has no size"),

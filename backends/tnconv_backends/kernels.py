@@ -106,10 +106,11 @@ class Kernels:
         xp = self.xp
         cuts, edges = [], []
         for (start, stop), (low, high) in zip(step.window, step.valid, strict=True):
-            first = min(max(start, low), max(stop, low))
-            last = max(first, min(stop, high))
+            first, last = max(start, low), min(stop, high)
             cuts.append(slice(first, last))
             edges.append((first - start, stop - last))
+        if any(cut.stop <= cut.start for cut in cuts):
+            return lambda x: self.zeros(step.shape)
         inside = tuple(cuts)
 
         def run(x: Array) -> Array:
@@ -121,11 +122,7 @@ class Kernels:
                 ]
                 parts.insert(1, x)
                 parts = [part for part in parts if part.shape[axis]]
-                if len(parts) > 1:
-                    x = xp.concat(parts, axis=axis)
-                elif before or after:
-                    shape = (*x.shape[:axis], before + after, *x.shape[axis + 1 :])
-                    x = self.zeros(shape)
+                x = xp.concat(parts, axis=axis) if len(parts) > 1 else x
             return x
 
         return run

@@ -59,7 +59,7 @@ class NumPyKernels(Kernels):
                 return np.zeros(shape, x.dtype)
             found = _window(x, step.maps, dims)
             if copy:
-                found = np.ascontiguousarray(found)
+                found = found.copy()  # never the argument itself
             return found.reshape(shape) if fused else found
 
         return run

@@ -114,7 +114,7 @@ def _spread(xp: Any, x: Array, offset: int, terms: Sequence[Term]) -> Array:
 
 def _fit(xp: Any, x: Array, offset: int, size: int) -> Array:
     """``size`` positions of the last axis from ``offset``, zeros past the end."""
-    x = x[..., offset : offset + size]
+    x = x[..., offset : min(offset + size, x.shape[-1])]
     missing = size - x.shape[-1]
     if missing <= 0:
         return x

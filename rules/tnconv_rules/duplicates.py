@@ -70,15 +70,21 @@ def _legs(first: Relation, second: Relation) -> list[tuple[str, str]]:
 
 
 DUPLICATE = Rule(
-    "duplicate", "duplicates", drop_duplicate,
+    "duplicate",
+    "duplicates",
+    drop_duplicate,
     "D, R12: two patterns (padding modes) of one record and the same labels are one.",
 )
 THIRD_LABEL = Rule(
-    "third-label", "duplicates", identify_third,
+    "third-label",
+    "duplicates",
+    identify_third,
     "R11: patterns of one record with two labels in common have the third in common.",
 )
 NESTED_LABELS = Rule(
-    "nested-labels", "duplicates", identify_nested,
+    "nested-labels",
+    "duplicates",
+    identify_nested,
     "R11 where the record is injective: the input label alone determines the others.",
 )
 

@@ -1,8 +1,9 @@
-"""What simplification leaves of the usual networks: ``python -m tnconv_rules.effect_table``.
+"""What simplification leaves of the usual networks, as a Markdown table.
 
-Prints a Markdown table: operands and, in brackets, patterns left in each two-dimensional
-network, beside the operands that einconv's ``simplify`` leaves (read off its code and
-executed at commit 8cc761e; its KFC and reduce counts have one more operand, the scale).
+``python -m tnconv_rules.effect_table`` prints the operands and, in brackets, the
+patterns left in each two-dimensional network, then the operands that einconv's
+``simplify`` leaves (executed at commit 8cc761e; its counts for KFAC-expand and
+KFAC-reduce have one more operand, the scale).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A convolution of equal hyper-parameters in both dimensions, and einconv's counts."""
+    """A convolution, the same in both dimensions, and einconv's counts."""
 
     name: str
     size: int
@@ -40,7 +41,7 @@ class Case:
 
 
 CASES = (
-    Case("3x3, padding 1", 8, 3, 1, 1, (4, 3, 4, 4, 7, 7, 3, 7)),
+    Case("3x3, padding 1", 4, 3, 1, 1, (4, 3, 4, 4, 7, 7, 3, 7)),
     Case("1x1", 8, 1, 1, 0, (2, 1, 2, 2, 3, 3, 3, 7)),
     Case("4x4, stride 4", 8, 4, 4, 0, (2, 1, 2, 2, 3, 3, 3, 7)),
     Case("1x1, stride 2, even input", 8, 1, 2, 0, (2, 1, 2, 4, 3, 3, 3, 7)),
@@ -52,8 +53,8 @@ CASES = (
 def case_networks(case: Case) -> dict[str, Network]:
     """The networks of all columns, by edits of the forward one."""
     shapes = {
-        "x": (2, 3, case.size, case.size),
-        "w": (5, 3, case.kernel, case.kernel),
+        "x": (2, 2, case.size, case.size),
+        "w": (3, 2, case.kernel, case.kernel),
     }
     relation = "i{0} ~ {1} o{0} + k{0} - {2}"
     patterns = [relation.format(j, case.stride, case.padding) for j in (1, 2)]
@@ -95,9 +96,7 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def _opened(
-    network: Network, operands: tuple[Operand, ...], labels: str
-) -> Network:
+def _opened(network: Network, operands: tuple[Operand, ...], labels: str) -> Network:
     axes = (Axis(network.sizes[a], ((a, 1),)) for a in labels.split())
     return network.with_operands(operands, axes)
 

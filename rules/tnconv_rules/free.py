@@ -34,11 +34,15 @@ def scale_vanished(network: Network) -> Network | None:
 
 
 FREE_INPUT = Rule(
-    "free-input", "free", drop_free,
+    "free-input",
+    "free",
+    drop_free,
     "R15: a pattern (padding mode) whose i occurs nowhere else and that reads inside.",
 )
 VANISHED = Rule(
-    "vanished-label", "free", scale_vanished,
+    "vanished-label",
+    "free",
+    scale_vanished,
     "F: a label that occurs nowhere is a factor of its size.",
 )
 

@@ -37,15 +37,15 @@ def eliminate_input(network: Network, at: int) -> Network | None:
     index = op.index
     terms = ((op.output, index.stride), (op.kernel, index.dilation))
     terms = terms if terms[0][1] >= terms[1][1] else terms[::-1]  # outermost first
-    guarded = network
+    bounded: Network | None = network
     if not index.covers_input_range():
         if not index.input or _elsewhere_related(network, op.input, at):
             return None
-        found = _guarded(network, op.input, index)
-        if found is None:
-            return None
-        guarded = found
-    return substitute(guarded, {op.input: (terms, -index.padding)}, drop=(at,))
+        low, high = index.padding > 0, index.high_padding > 0
+        bounded = guarded(network, op.input, low=low, high=high)
+    if bounded is None:
+        return None
+    return substitute(bounded, {op.input: (terms, -index.padding)}, drop=(at,))
 
 
 def _elsewhere_related(network: Network, label: str, at: int) -> bool:
@@ -56,10 +56,13 @@ def _elsewhere_related(network: Network, label: str, at: int) -> bool:
     )
 
 
-def _guarded(network: Network, label: str, index: IndexPattern) -> Network | None:
-    """The network with bounds that make out-of-range positions add nothing."""
-    ends = {"low": index.padding, "high": index.high_padding}
-    need = {side for side, padding in ends.items() if padding > 0}
+def guarded(network: Network, label: str, *, low: bool, high: bool) -> Network | None:
+    """The network with bounds that make values of a label past its range add nothing.
+
+    ``low`` and ``high`` say on which sides there will be such values; None where no
+    axis can leave them out.
+    """
+    need = {side for side, is_needed in (("low", low), ("high", high)) if is_needed}
     operands: list[Operand] = []
     for op in network.operands:
         if need and isinstance(op, (Input, SubNetwork)) and label in op.labels:
@@ -135,11 +138,13 @@ def _reads_inside(p: IndexPattern) -> bool:
 
 
 POINTWISE = _rule(
-    "pointwise", lambda p, written: p.kernel == 1,
+    "pointwise",
+    lambda p, written: p.kernel == 1,
     "R5: K = 1, so i = stride*o - padding (dilation does not matter).",
 )
 FULLY_CONNECTED = _rule(
-    "fully-connected", lambda p, written: p.output == 1,
+    "fully-connected",
+    lambda p, written: p.output == 1,
     "R6: O = 1, so i = dilation*k - padding (stride does not matter).",
 )
 DENSE = _rule(
@@ -153,11 +158,13 @@ DENSE_REMAINDER = _rule(
     "R1: K = stride, dilation 1, no padding, I > O*K: the first O*K of i are (o k).",
 )
 DENSE_PADDED = _rule(
-    "dense-padded", lambda p, written: _is_tiled(p) and not _reads_inside(p),
+    "dense-padded",
+    lambda p, written: _is_tiled(p) and not _reads_inside(p),
     "R2: K = stride, dilation 1, any padding or crop: i + padding is (o k).",
 )
 DILATED_DENSE = _rule(
-    "dilated-dense", lambda p, written: _is_tiled(p.swap()),
+    "dilated-dense",
+    lambda p, written: _is_tiled(p.swap()),
     "R3: stride 1, O = dilation (A with o and k exchanged): i + padding is (k o).",
 )
 DOWN_SAMPLING = _rule(
@@ -171,11 +178,13 @@ ZERO_STUFFING = _rule(
     "R23: B where i is on the output: a strided write, zeros between.",
 )
 DISJOINT_WINDOWS = _rule(
-    "non-overlapping", lambda p, written: p.windows_disjoint(),
+    "non-overlapping",
+    lambda p, written: p.windows_disjoint(),
     "R4: stride > dilation*(K-1), any padding: no two outputs share a position.",
 )
 DISJOINT_TAPS = _rule(
-    "non-overlapping-taps", lambda p, written: p.taps_disjoint(),
+    "non-overlapping-taps",
+    lambda p, written: p.taps_disjoint(),
     "R4 with o and k exchanged: dilation > stride*(O-1), any padding.",
 )
 

@@ -98,11 +98,15 @@ def _map_axes(
 
 
 SQUEEZE = Rule(
-    "squeeze", "labels", squeeze,
+    "squeeze",
+    "labels",
+    squeeze,
     "H: a label of size 1 leaves every axis (a pattern's own leg stays).",
 )
 MERGE = Rule(
-    "merge", "labels", merge,
+    "merge",
+    "labels",
+    merge,
     "G: two labels on no pattern that form a composite on every axis become one.",
 )
 

@@ -68,11 +68,15 @@ def divide_steps(network: Network) -> Network | None:
 
 
 SINGLE_INPUT = Rule(
-    "single-input", "lattice", single_input,
+    "single-input",
+    "lattice",
+    single_input,
     "R7: I = 1: o and k run along one line, counted by one new label.",
 )
 COMMON_STEP = Rule(
-    "common-step", "lattice", divide_steps,
+    "common-step",
+    "lattice",
+    divide_steps,
     "R8: g = gcd(stride, dilation) > 1: only i = -padding mod g is read.",
 )
 

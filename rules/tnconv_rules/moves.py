@@ -124,13 +124,14 @@ def substitute(
     values: Mapping[str, Value],
     *,
     drop: tuple[int, ...] = (),
+    add: tuple[Operand, ...] = (),
     sizes: Mapping[str, int] | None = None,
 ) -> Network | None:
     """Put each label's value ``(terms, offset)`` in its place, everywhere.
 
     Axes take any combination. A pattern or padding mode with the label takes one term
     of positive step that stays within the label's range, or a constant. ``drop`` lists
-    operands to leave out, ``sizes`` has the sizes of new labels.
+    operands to leave out, ``add`` new ones, ``sizes`` the sizes of new labels.
     """
     known = {**network.sizes, **(sizes or {})}
     left = {name: size for name, size in known.items() if name not in values}
@@ -151,8 +152,8 @@ def substitute(
             else:
                 operands[at] = on_axes(op, label, live, offset)
         output = tuple(axis.substitute(label, live, offset) for axis in output)
-    kept = (op for at, op in enumerate(operands) if at not in drop)
-    return rebuild(network, kept, output, left)
+    kept = [op for at, op in enumerate(operands) if at not in drop]
+    return rebuild(network, (*kept, *add), output, left)
 
 
 def _compose(

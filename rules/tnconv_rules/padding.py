@@ -20,7 +20,9 @@ def read_straight(network: Network) -> Network | None:
 
 
 STRAIGHT = Rule(
-    "straight-padding", "padding", read_straight,
+    "straight-padding",
+    "padding",
+    read_straight,
     "Identity, crop, reversal or repetition as a padding mode: i = start + step*p.",
 )
 

@@ -41,15 +41,24 @@ def _rule(
 
 
 TRIM_OUTPUT = _rule(
-    "trim-output", "output", IndexPattern.touched_output, IndexPattern.narrow_output,
+    "trim-output",
+    "output",
+    IndexPattern.touched_output,
+    IndexPattern.narrow_output,
     "R9: drop outputs whose window lies in the padding altogether.",
 )
 TRIM_KERNEL = _rule(
-    "trim-kernel", "kernel", IndexPattern.touched_kernel, IndexPattern.narrow_kernel,
+    "trim-kernel",
+    "kernel",
+    IndexPattern.touched_kernel,
+    IndexPattern.narrow_kernel,
     "R9: drop kernel positions that only ever meet padding.",
 )
 TRIM_INPUT = _rule(
-    "trim-input", "input", IndexPattern.touched_input, IndexPattern.narrow_input,
+    "trim-input",
+    "input",
+    IndexPattern.touched_input,
+    IndexPattern.narrow_input,
     "R9: drop input positions before the first and after the last that is read.",
 )
 

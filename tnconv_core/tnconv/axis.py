@@ -36,9 +36,10 @@ class Axis:
     def __post_init__(self) -> None:
         if self.high == -1:
             object.__setattr__(self, "high", self.size)
-        if self.size < 0 or not 0 <= self.low <= self.high <= self.size:
+        if not 0 <= self.low <= self.high <= self.size:
             raise NetworkError(f"axis: bounds {self.low}:{self.high} of size {self.size}")
-        if len({label for label, _ in self.terms}) != len(self.terms):
+        terms = self.terms
+        if len(terms) > 1 and len({label for label, _ in terms}) != len(terms):
             raise NetworkError(f"axis: a label twice in {self.terms}")
 
     @classmethod

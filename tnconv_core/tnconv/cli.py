@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,12 +69,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code, 2 for arguments that do not fit."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()
+        return code
     except TnconvError as error:
         print(f"tnconv: {error}", file=sys.stderr)
         return BAD_ARGUMENTS
+    except BrokenPipeError:  # whoever reads the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except OSError as error:
-        print(f"tnconv: {error.filename}: {error.strerror}", file=sys.stderr)
+        said = f"{error.filename}: {error.strerror}" if error.filename else error
+        print(f"tnconv: {said}", file=sys.stderr)
         return BAD_ARGUMENTS
     except KeyboardInterrupt:
         print("tnconv: interrupted", file=sys.stderr)
@@ -219,11 +226,16 @@ def _once(option: str, given: list[tuple[str, T]]) -> dict[str, T]:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from tnconv import notation
     from tnconv.console import stage
 
     sizes, shapes = _once("--size", options.size), _shapes(options.shape)
-    network = notation.parse(options.notation, sizes=sizes, shapes=shapes or None)
+    network = tnconv.parse(options.notation, sizes=sizes, shapes=shapes or None)
+    unknown = sorted(set(sizes) - set(network.sizes))
+    if unknown:
+        raise ArgumentError(
+            f"show: --size names {', '.join(unknown)}, which the network has not; "
+            f"its labels are {', '.join(network.sizes)}"
+        )
     with stage("planning"):
         expression = tnconv.expression(
             network, backend=options.backend, dtype=options.dtype

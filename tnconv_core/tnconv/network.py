@@ -12,10 +12,11 @@ diagonal; a label only on the output broadcasts. Nothing here touches an array.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
+from itertools import count
 
 from tnconv.axis import Axis
 from tnconv.errors import NetworkError
@@ -171,9 +172,7 @@ class Network:
 
     def fresh(self, label: str) -> str:
         """A label that does not occur yet, made from ``label``."""
-        while label in self.sizes:
-            label += "'"
-        return label
+        return numbered(label, self.sizes) if label in self.sizes else label
 
     def __str__(self) -> str:
         from tnconv.notation import to_text
@@ -216,6 +215,13 @@ class Network:
         for label in _walk_labels(self.operands, self.output):
             order.setdefault(label, f"l{len(order)}")
         return self.rename(order)
+
+
+def numbered(label: str, taken: Container[str]) -> str:
+    """``label`` with the first number, from 2 on, that is not taken."""
+    stem, _, number = label.rpartition("_")
+    stem = stem if stem and number.isdigit() else label
+    return next(a for n in count(2) if (a := f"{stem}_{n}") not in taken)
 
 
 def rename_operand(operand: Operand, names: Mapping[str, str]) -> Operand:

@@ -9,7 +9,8 @@ from math import prod
 from tnconv.axis import Axis
 from tnconv.errors import TnconvError
 from tnconv.network import Input, Network, Operand, Pattern, Reindex, SubNetwork
-from tnconv.notation_parser import (
+from tnconv.notation_printer import implied_kernel
+from tnconv.notation_tree import (
     AxisText,
     InputText,
     NetworkText,
@@ -19,7 +20,6 @@ from tnconv.notation_parser import (
     SubText,
     fail,
 )
-from tnconv.notation_printer import implied_kernel
 from tnconv.pattern import IndexPattern
 from tnconv.reindex import MODES, IndexMap, Piece
 
@@ -145,9 +145,7 @@ class _Builder:
                 self.sizes[open_[0]] = size // known
 
     def _misfit(self, axis: AxisText, size: int) -> None:
-        have = ", ".join(
-            f"{a}={self.sizes.get(a, 'unknown')}" for a, _ in axis.terms
-        )
+        have = ", ".join(f"{a}={self.sizes.get(a, 'unknown')}" for a, _ in axis.terms)
         fail(self.text, axis.at, f"an axis of size {size} does not fit {have or '()'}")
 
     def _from_pattern(self, op: PatternText) -> None:

@@ -49,12 +49,8 @@ def _operand(operand: Operand, network: Network, count: list[int]) -> str:
         prefix = f"{_word(operand.name)}: " if named else ""
         return ("conj " * operand.conjugate + prefix + axes).strip()
     inner = operand.network
-    unsaid = {
-        op.kernel for op in inner.patterns if _kernel_is_implied(op, inner)
-    }
-    sizes = " ".join(
-        f"{_word(a)}={n}" for a, n in inner.label_sizes if a not in unsaid
-    )
+    unsaid = {op.kernel for op in inner.patterns if _kernel_is_implied(op, inner)}
+    sizes = " ".join(f"{_word(a)}={n}" for a, n in inner.label_sizes if a not in unsaid)
     said = f"; {sizes}" if sizes else ""
     return f"{{{_body(inner, count)}{said}}}: {axes}".strip()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tnconv.axis import Axis
-from tnconv.network import Network, Pattern, Reindex, SubNetwork
+from tnconv.network import Network, Pattern, Reindex, SubNetwork, numbered
 
 
 def splice_all(network: Network) -> Network:
@@ -53,11 +53,9 @@ def _freshly_named(inner: Network, around: Network) -> Network:
     taken = set(around.sizes) | set(inner.sizes)
     names: dict[str, str] = {}
     for label in inner.sizes:
-        new = label
-        while new in taken:
-            new += "'"
-        names[label] = new
-        taken.add(new)
+        if label in around.sizes:
+            names[label] = numbered(label, taken)
+            taken.add(names[label])
     return inner.rename(names)
 
 

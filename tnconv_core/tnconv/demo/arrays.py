@@ -13,7 +13,7 @@ from tnconv.errors import ArgumentError, MissingDependencyError
 #: what --backend says: the library the arrays come from, and how to install it
 LIBRARIES = {
     "numpy": ("numpy", "numpy"),
-    "torch": ("torch", '"tnconv[torch]"'),
+    "torch": ("torch", "torch"),
     "array_api": ("array_api_strict", "array-api-strict"),
 }
 

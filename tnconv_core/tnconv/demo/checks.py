@@ -11,6 +11,7 @@ from tnconv.demo import loops
 from tnconv.demo.build import BANK, BLUR, LAYERS, POOL
 from tnconv.demo.filters import Array, Kernels
 from tnconv.network import Input, Network, Pattern
+from tnconv.planning.plan import Plan
 
 #: of the largest value; float32 sums of some ten thousand products
 TOLERANCE = 1e-5
@@ -32,6 +33,19 @@ def one_network(network: Network) -> None:
         raise CheckFailed(
             f"the network has operands beside arrays and patterns: {network}"
         )
+
+
+def one_plan(network: Network, plan: Plan) -> None:
+    """Refuse a plan that does not contract the whole network in one path."""
+    operands = len(plan.network.operands)
+    touched = {number for step in plan.path() for number in step}
+    if not touched >= set(range(operands)):
+        raise CheckFailed(f"the plan leaves operands out: {plan.path()}")
+    results = range(operands, operands + len(plan.steps) - 1)
+    if not touched >= set(results):  # all results but the last go into another step
+        raise CheckFailed(f"the plan falls into parts: {plan.path()}")
+    if set(plan.network.arguments) != set(network.arguments):
+        raise CheckFailed(f"the plan reads other arrays: {plan.network}")
 
 
 def layer_by_layer(photo: Any, weights: dict[str, Any]) -> dict[str, Any]:

@@ -89,5 +89,5 @@ def _sample() -> Path:
 
 def _missing(package: str) -> MissingDependencyError:
     return MissingDependencyError(
-        f'demo: it needs the package {package}; pip install "tnconv[demo]"'
+        f"demo: it needs {package} (the extra demo); pip install {package}"
     )

@@ -79,4 +79,3 @@ def _from_text(text: str, sizes: dict[str, int]) -> Operation:
         return network
 
     return Operation("contract", build, ())
-

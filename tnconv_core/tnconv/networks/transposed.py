@@ -39,8 +39,10 @@ def conv_transpose(
 
 
 def transposed_forward(geometry: Geometry) -> Network:
-    """The network of a transposed convolution from its associated convolution."""
-    return transpose(forward(geometry), "x", "x")
+    """The network of a transposed convolution, ``x`` its first operand."""
+    network = transpose(forward(geometry), "x", "x")
+    *rest, x = network.operands
+    return network.with_operands((x, *rest))
 
 
 def conv_transpose_weight_vjp(

@@ -34,19 +34,18 @@ class CutBlock:
     write: Slices
 
 
-def cuts(network: Network) -> Iterator[Cut]:
-    """Halves, quarters, ... down to single values, of every label that can be cut."""
-    for label, size in network.label_sizes:
-        if size < 2 or any(
-            isinstance(op, Pattern) and label == op.input for op in network.operands
-        ):
-            continue
-        block = -(-size // 2)
-        while True:
-            yield Cut(label, block)
-            if block == 1:
-                break
-            block = -(-block // 2)
+def cut_labels(network: Network) -> list[str]:
+    """Labels that can be cut: every one but the input legs of patterns."""
+    inputs = {op.input for op in network.patterns}
+    return [a for a, size in network.label_sizes if size > 1 and a not in inputs]
+
+
+def cuts(network: Network, label: str) -> Iterator[Cut]:
+    """Halves, quarters, ... down to single values of a label."""
+    block = network.sizes[label]
+    while block > 1:
+        block = -(-block // 2)
+        yield Cut(label, block)
 
 
 def cut_network(network: Network, cut: Cut) -> list[CutBlock]:

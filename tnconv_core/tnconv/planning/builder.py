@@ -7,7 +7,6 @@ what runs. Equal steps are written once, so twin sub-networks are contracted onc
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 from typing import Any
@@ -28,17 +27,33 @@ from tnconv.planning.machine import Machine
 Groups = Sequence[Sequence[str]]
 
 
-@dataclass(frozen=True, slots=True)
 class Value:
     """A register seen through one axis view per dimension: a tensor over labels."""
 
-    register: int
-    axes: tuple[Axis, ...]
+    __slots__ = ("_moves", "axes", "labels", "register")
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels, in order of first appearance."""
-        return tuple(dict.fromkeys(a for axis in self.axes for a, _ in axis.terms))
+    def __init__(self, register: int, axes: tuple[Axis, ...]) -> None:
+        self.register = register
+        self.axes = axes
+        #: the labels, in order of first appearance
+        self.labels = tuple(dict.fromkeys([a for axis in axes for a, _ in axis.terms]))
+        self._moves: dict[str, int] | None = None
+
+    def strides(self) -> Mapping[str, int]:
+        """How far each label moves in memory, in elements."""
+        if self._moves is None:
+            moves: dict[str, int] = {}
+            step = 1
+            for axis in reversed(self.axes):
+                for label, by in axis.terms:
+                    moves[label] = moves.get(label, 0) + by * step
+                step *= axis.size
+            self._moves = moves
+        return self._moves
+
+
+class TooDearError(Exception):
+    """Raised inside the search only: a candidate already costs more than the best."""
 
 
 class Builder:
@@ -69,10 +84,14 @@ class Builder:
             return known
         self.steps.append(step)
         self.shapes.append(step.shape)
-        self.cost += price(step, self)
+        self.charge(price(step, self))
         register = len(self.shapes) - 1
         self._known[step] = register
         return register
+
+    def charge(self, cost: Cost) -> None:
+        """Add to the price."""
+        self.cost += cost
 
     def turns(self, items: Sequence[Any]) -> Iterator[Any]:
         """The items of an unrolled loop."""
@@ -92,7 +111,10 @@ class Builder:
 
     def size(self, labels: Iterable[str]) -> int:
         """The product of label sizes."""
-        return prod(self.sizes[label] for label in labels)
+        total = 1
+        for label in labels:
+            total *= self.sizes[label]
+        return total
 
     # ---- reading -------------------------------------------------------------------
 
@@ -112,24 +134,14 @@ class Builder:
         step = Pad((value.register,), shape, tuple(window), tuple(valid))
         return Value(self.add(step), tuple(axes))
 
-    def strides(self, value: Value) -> dict[str, int]:
-        """How far each label moves in memory, in elements."""
-        moves: dict[str, int] = {}
-        step = 1
-        for axis in reversed(value.axes):
-            for label, by in axis.terms:
-                moves[label] = moves.get(label, 0) + by * step
-            step *= axis.size
-        return moves
-
     def memory_order(self, value: Value, labels: Iterable[str]) -> list[str]:
         """Labels from the slowest to the fastest in memory."""
-        moves = self.strides(value)
+        moves = value.strides()
         return sorted(labels, key=lambda a: -abs(moves.get(a, 0)))
 
     def fuses(self, value: Value, groups: Groups) -> bool:
         """Whether each group of labels is one dimension without moving data."""
-        moves = self.strides(value)
+        moves = value.strides()
         for group in groups:
             wide = [a for a in group if self.sizes[a] != 1]
             for outer, inner in pairwise(wide):
@@ -139,7 +151,7 @@ class Builder:
 
     def is_matrix(self, value: Value, groups: Groups) -> bool:
         """Whether the last two groups form a matrix that BLAS takes as it is."""
-        moves = self.strides(value)
+        moves = value.strides()
         ends = []
         for group in groups[-2:]:
             wide = [a for a in group if self.sizes[a] != 1]
@@ -220,7 +232,7 @@ class Builder:
         return self.add(AddInto(sources, shape, tuple(maps), injective))
 
     def _is_contiguous(self, value: Value, dims: Sequence[str]) -> bool:
-        moves = self.strides(value)
+        moves = value.strides()
         step = 1
         for label in reversed(dims):
             if self.sizes[label] != 1 and moves.get(label, 0) != step:
@@ -230,7 +242,25 @@ class Builder:
 
 
 class Estimator(Builder):
-    """A builder that only prices: of an unrolled loop it writes the first turn."""
+    """A builder that only prices: of an unrolled loop it writes the first turn.
+
+    It gives up (TooDearError) once the price passes ``limit`` seconds.
+    """
+
+    limit = float("inf")
+
+    def add(self, step: Step) -> int:
+        """Price a step; equal ones are rare here, so none is looked for."""
+        self.steps.append(step)
+        self.shapes.append(step.shape)
+        self.charge(price(step, self))
+        return len(self.shapes) - 1
+
+    def charge(self, cost: Cost) -> None:
+        """Add to the price; raises TooDearError beyond the limit."""
+        self.cost += cost
+        if self.cost.seconds > self.limit:
+            raise TooDearError
 
     def turns(self, items: Sequence[Any]) -> Iterator[Any]:
         before = self.cost
@@ -243,7 +273,7 @@ class Estimator(Builder):
         shape = self.shapes[-1]
         nbytes = prod(shape) * self.itemsize
         added = Cost(self.machine.call + nbytes / self.machine.add, prod(shape), nbytes)
-        self.cost += (once + added) * (len(items) - 1)
+        self.charge((once + added) * (len(items) - 1))
 
     def all_turns(self, parts: Sequence[int], count: int) -> Sequence[int]:
         return list(parts) * count

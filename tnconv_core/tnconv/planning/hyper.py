@@ -7,14 +7,10 @@ This is the only file that imports cotengra.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tnconv.planning.machine import Machine
-from tnconv.planning.plan import Plan
 from tnconv.planning.problem import Problem
-from tnconv.planning.search import Search, unroll
-from tnconv.planning.site import Form
+from tnconv.planning.search import Search
 
 #: operands up to which cotengra's own dynamic program is fast on networks of layers
 OPTIMAL = 40
@@ -28,25 +24,18 @@ class _Node:
     waiting: tuple[int, ...]
 
 
-def search_with_cotengra(
-    problem: Problem, machine: Machine, itemsize: int, forms: Sequence[Form]
-) -> Plan:
-    """A plan along the tree that cotengra proposes."""
-    found = Search(problem, machine, itemsize, forms)
+def follow_tree(found: Search) -> None:
+    """Fill in the states along the tree that cotengra proposes, up to the whole."""
+    problem = found.problem
     found.seed()
     nodes = [
-        _Node(1 << j, ()) if j in problem.arrays or 1 << j in found.states
-        else _Node(0, (j,))
+        _Node(1 << j, ()) if 1 << j in found.states else _Node(0, (j,))
         for j in range(len(problem.operands))
     ]
     for pair in _tree(problem):
         first, second = (nodes[j] for j in pair)
         nodes.append(_joined(found, problem, first, second))
-    last = _absorbed(found, problem, nodes[-1])
-    assert last.array == problem.full
-    steps = tuple(unroll(found, problem))
-    seconds = found.states[problem.full].seconds
-    return Plan(problem.network, steps, seconds, "cotengra")
+    _absorbed(found, problem, nodes[-1])
 
 
 def _tree(problem: Problem) -> list[tuple[int, int]]:

@@ -58,7 +58,9 @@ class Machine:
             role: NativeRate(r.dense * factor, r.grouped * factor, r.depthwise * factor)
             for role, r in self.native.items()
         }
-        dims = self.native_dims if dtype in ("float32", "float64") else ()
+        halves = ("float16", "bfloat16")  # computed in float32
+        real = dtype in ("float32", "float64", *halves)
+        dims = self.native_dims if real else ()
         return replace(
             self, gemm=self.gemm * factor, native=native, native_dims=dims
         )

@@ -8,23 +8,33 @@ from functools import cache
 
 from tnconv.errors import MemoryLimitError, NetworkError
 from tnconv.execution.liveness import peak_bytes
-from tnconv.execution.program import Program
+from tnconv.execution.program import Program, size_of
 from tnconv.execution.registry import load, plugins
 from tnconv.network import Network, SubNetwork
 from tnconv.options import Options
-from tnconv.planning.blocks import Cut, cut_network, cuts, loop_program
+from tnconv.planning.blocks import (
+    Cut,
+    CutBlock,
+    cut_labels,
+    cut_network,
+    cuts,
+    loop_program,
+)
 from tnconv.planning.cost import workspace
 from tnconv.planning.lower import lower
 from tnconv.planning.machine import Machine
 from tnconv.planning.plan import Blocks, Plan
 from tnconv.planning.problem import Problem
-from tnconv.planning.search import search
+from tnconv.planning.search import Search, unroll
 from tnconv.planning.site import Form
 from tnconv.rewrite import alternatives, simplify
 from tnconv.splice import splice_all
 
-#: operands up to which the exact search is run
+#: operands up to which the exact search is run, and from which it is given a bound
 EXACT = 12
+BOUNDED = 6
+#: how many labels are cut, one inside the other
+DEEPEST = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +89,7 @@ def _unlimited(
         rivals += [
             (name, other)
             for name, other in alternatives(network)
-            if other != simplified.network
+            if _records(other) != _records(simplified.network)
         ]
     found = []
     for name, rival in rivals:
@@ -94,9 +104,15 @@ def _unlimited(
     )
 
 
+def _records(network: Network) -> list[str]:
+    """The patterns: networks that share them differ in labels only."""
+    return sorted(repr(op.index) for op in network.patterns)
+
+
 def _plan_flat(
     network: Network, machine: Machine, itemsize: int, options: Options
 ) -> Planned:
+    network = network.without()  # labels that stand nowhere become a factor
     parts: dict[int, Program] = {}
     below = 0.0
     for j, op in enumerate(network.operands):
@@ -105,14 +121,7 @@ def _plan_flat(
             parts[j] = inner.program
             below += inner.seconds
     problem = Problem(network)
-    forms = _allowed(options)
-    exact = options.planner == "exact" or len(network.operands) <= EXACT
-    if options.planner == "cotengra" or not exact:
-        from tnconv.planning.hyper import search_with_cotengra
-
-        plan = search_with_cotengra(problem, machine, itemsize, forms)
-    else:
-        plan = search(problem, machine, itemsize, forms)
+    plan = _searched(problem, Search(problem, machine, itemsize, _allowed(options)), options)
     table = form_table()
     lowered = lower(plan, machine, itemsize, table, parts)
     return Planned(
@@ -129,6 +138,26 @@ def _plan_flat(
     )
 
 
+def _searched(problem: Problem, found: Search, options: Options) -> Plan:
+    """Exactly where that is quick; else along cotengra's tree, which also bounds it."""
+    count = len(problem.operands)
+    if not count:
+        return Plan(problem.network, (), 0.0, "nothing to contract")
+    exact = options.planner == "exact" or (
+        options.planner == "auto" and count <= EXACT
+    )
+    if not exact or count > BOUNDED:
+        from tnconv.planning.hyper import follow_tree
+
+        follow_tree(found)
+    if exact:
+        found.run()
+    steps = tuple(unroll(found, problem))
+    seconds = found.states[problem.full].seconds
+    source = "exact search" if exact else "cotengra's tree"
+    return Plan(problem.network, steps, seconds, source)
+
+
 def _allowed(options: Options) -> tuple[Form, ...]:
     """The forms in force; those that make every network contractible always stay."""
     table = form_table()
@@ -141,17 +170,25 @@ def _allowed(options: Options) -> tuple[Form, ...]:
 def _within(
     network: Network, machine: Machine, itemsize: int, options: Options, depth: int
 ) -> Planned | None:
-    """The cheapest plan under the limit, in blocks of one label, or of two."""
+    """The cheapest plan under the limit: whole, in blocks of one label, or of two."""
     whole = _unlimited(network, machine, itemsize, options)
     limit = options.memory_limit
     if limit is None or whole.peak <= limit:
         return whole
-    best: Planned | None = None
-    for cut in cuts(network):
-        found = _blocked(network, cut, machine, itemsize, options, depth)
-        if found and (best is None or found.seconds < best.seconds):
-            best = found
-    return best
+    if depth == DEEPEST:
+        return None
+    free = replace_limit(options, None)
+    for inner in (free, options):  # blocks of whole plans first, then blocks of blocks
+        found = []
+        for label in cut_labels(network):
+            for cut in cuts(network, label):
+                args = (network, cut, machine, itemsize, options, inner, depth)
+                if (planned := _blocked(*args)) is not None:
+                    found.append(planned)
+                    break
+        if found:
+            return min(found, key=lambda planned: planned.seconds)
+    return None
 
 
 def _blocked(
@@ -160,28 +197,42 @@ def _blocked(
     machine: Machine,
     itemsize: int,
     options: Options,
+    inner: Options,
     depth: int,
 ) -> Planned | None:
+    """One cut, its bodies planned under ``inner`` options; None where it is too big."""
+    limit = options.memory_limit
+    assert limit is not None
     try:
-        blocks = cut_network(network, cut)
+        blocks = cut_network(network.without(), cut)
     except NetworkError:
         return None
-    largest = max((b.network for b in blocks), key=_volume)
-    inner = options if depth else replace_limit(options, None)
+    result = max(_bytes(block.network.shape, itemsize) for block in blocks)
+    if limit < result:
+        return None
+    if inner.memory_limit is not None:
+        inner = replace_limit(options, limit - result)
     bodies: dict[Network, Planned] = {}
     for block in blocks:
         if block.network not in bodies:
             planned = _within(block.network, machine, itemsize, inner, depth + 1)
-            if planned is None:
+            if planned is None or planned.peak + result > limit:
                 return None
             bodies[block.network] = planned
+    return _assembled(network, cut, blocks, bodies, itemsize)
+
+
+def _assembled(
+    network: Network,
+    cut: Cut,
+    blocks: list[CutBlock],
+    bodies: dict[Network, Planned],
+    itemsize: int,
+) -> Planned:
     program = loop_program(network, blocks, {n: p.program for n, p in bodies.items()})
-    peak = max(p.peak + _result_bytes(p, itemsize) for p in bodies.values())
-    limit = options.memory_limit
-    if limit is not None and peak > limit:
-        return None
+    peak = max(p.peak + _bytes(p.program.shape, itemsize) for p in bodies.values())
+    first = max(bodies.values(), key=lambda p: p.seconds)
     turns = [bodies[block.network] for block in blocks]
-    first = bodies[largest]
     return Planned(
         network,
         first.trace,
@@ -203,15 +254,5 @@ def replace_limit(options: Options, limit: int | None) -> Options:
     return changed(options, {"memory_limit": limit})
 
 
-def _volume(network: Network) -> int:
-    total = 1
-    for _, size in network.label_sizes:
-        total *= max(1, size)
-    return total
-
-
-def _result_bytes(planned: Planned, itemsize: int) -> int:
-    total = itemsize
-    for size in planned.program.shape:
-        total *= size
-    return total
+def _bytes(shape: tuple[int, ...], itemsize: int) -> int:
+    return size_of(shape) * itemsize

@@ -14,11 +14,11 @@ from itertools import combinations
 
 from tnconv.axis import Axis
 from tnconv.execution.program import Shape
-from tnconv.planning.builder import Estimator, Value
+from tnconv.planning.builder import Estimator, TooDearError, Value
 from tnconv.planning.finish import finish
 from tnconv.planning.forms.constant import constant_value
 from tnconv.planning.machine import Machine
-from tnconv.planning.plan import Plan, PlanStep
+from tnconv.planning.plan import PlanStep
 from tnconv.planning.problem import Problem
 from tnconv.planning.site import Form, Site, Variant
 
@@ -68,8 +68,7 @@ class Search:
             parts[0].twin is None or parts[0].twin != parts[1].twin
         ):
             paid += parts[1].seconds
-        best = self.states.get(subset)
-        if best is not None and paid >= best.seconds:
+        if paid >= self._limit(subset):
             return
         site = self._site(parts, constraints, subset, final)
         for form in self.forms:
@@ -77,6 +76,14 @@ class Search:
                 continue
             for variant in form.variants(self._estimator(parts), site):
                 self._try(form, variant, site, parts, paid, values, constraints)
+
+    def _limit(self, subset: int) -> float:
+        """What a subset may cost: the best way known, or any way known to do it all.
+
+        Costs only grow, so nothing dearer than a finished plan is worth going on with.
+        """
+        ends = (self.states.get(subset), self.states.get(self.problem.full))
+        return min((end.seconds for end in ends if end), default=float("inf"))
 
     def _site(
         self,
@@ -107,10 +114,14 @@ class Search:
         constraints: tuple[int, ...],
     ) -> None:
         builder = self._estimator(parts)
-        value = form.emit(builder, site, variant)
         subset = sum(values) + sum(1 << j for j in constraints)
-        if site.final:
-            finish(builder, value, self.problem.network)
+        builder.limit = self._limit(subset) - paid
+        try:
+            value = form.emit(builder, site, variant)
+            if site.final:
+                finish(builder, value, self.problem.network)
+        except TooDearError:
+            return
         seconds = paid + builder.cost.seconds
         best = self.states.get(subset)
         if best is None or seconds < best.seconds:
@@ -204,8 +215,17 @@ class Search:
 
     def run(self) -> State:
         """Fill in every connected subset, smallest first."""
-        self.seed()
-        singles = [1 << j for j in range(len(self.problem.operands))]
+        problem = self.problem
+        if not self.states:
+            self.seed()
+        if len(problem.arrays) == 2 and len(problem.constraints) <= self.widest:
+            # one fused call for all of it, if there is one, bounds everything else
+            first, second = (1 << j for j in problem.arrays)
+            if len(self._between(first, second, list(problem.constraints))) == len(
+                problem.constraints
+            ):
+                self.consider((first, second), problem.constraints)
+        singles = [1 << j for j in range(len(problem.operands))]
         self.combine(singles)
         return self.states[self.problem.full]
 
@@ -284,18 +304,6 @@ class Search:
                 continue
             found.append(j)
         return found
-
-
-def search(
-    problem: Problem, machine: Machine, itemsize: int, forms: Sequence[Form]
-) -> Plan:
-    """The cheapest plan of a network under the cost model."""
-    if not problem.operands:
-        return Plan(problem.network, (), 0.0, "nothing to contract")
-    found = Search(problem, machine, itemsize, forms)
-    whole = found.run()
-    steps = tuple(unroll(found, problem))
-    return Plan(problem.network, steps, whole.seconds, "exact search")
 
 
 def unroll(found: Search, problem: Problem) -> list[PlanStep]:

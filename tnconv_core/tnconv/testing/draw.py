@@ -117,7 +117,17 @@ class _Drawing:
     def _record(self, size: int | None = None) -> IndexPattern:
         """A record of a drawn class; the input size may be given."""
         kind = self.choose(
-            ("any", "point", "full", "tiled", "taps", "apart", "down", "common", "single")
+            (
+                "any",
+                "point",
+                "full",
+                "tiled",
+                "taps",
+                "apart",
+                "down",
+                "common",
+                "single",
+            )
         )
         output, kernel = self.choose((2, 1, 3, 4)), self.choose((2, 1, 3))
         stride, dilation = self.choose((1, 2, 3)), self.choose((1, 2, 3))

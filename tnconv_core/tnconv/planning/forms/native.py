@@ -30,8 +30,9 @@ def _variants(b: Builder, site: Site) -> Iterable[Variant]:
 
 def _emit(b: Builder, site: Site, variant: Variant) -> Value:
     cast = cast_as(site, *variant)  # type: ignore[arg-type]
-    left = b.reduce(cast.left, lone(cast.left, cast.right, site.alive))
-    right = b.reduce(cast.right, lone(cast.right, cast.left, site.alive))
+    legs = {label for pattern in cast.patterns for label in pattern.labels}
+    left = b.reduce(cast.left, lone(cast.left, cast.right, site.alive) - legs)
+    right = b.reduce(cast.right, lone(cast.right, cast.left, site.alive) - legs)
     cast = Casting(cast.role, left, right, cast.patterns)
     return _EMIT[cast.role](b, cast, site.alive)
 

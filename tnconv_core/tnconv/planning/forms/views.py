@@ -10,7 +10,6 @@ no two elements meet).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from tnconv.axis import Axis
 from tnconv.execution.program import Gather
@@ -150,7 +149,7 @@ def _emit_gather(b: Builder, site: Site, variant: Variant) -> Value:
     step = Gather((value.register,), tuple(shape), at, reindex.map, back)
     axes = list(value.axes)
     axes[at] = Axis(shape[at], ((new, 1),))
-    return replace(value, register=b.add(step), axes=tuple(axes))
+    return Value(b.add(step), tuple(axes))
 
 
 WINDOW = Form(

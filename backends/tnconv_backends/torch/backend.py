@@ -1,0 +1,81 @@
+"""The PyTorch backend: who is accepted, what is compiled, how it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import array_api_compat.torch as compat_torch
+import torch
+
+from tnconv.errors import ArrayError
+from tnconv.execution.backend import Place
+from tnconv.execution.program import Program
+from tnconv.planning.machine import MACHINES, Machine
+from tnconv_backends.torch.autograd import contract, is_plain
+from tnconv_backends.torch.kernels import Run, TorchKernels
+
+Array = Any
+
+#: sums of these run in float32 and are rounded once
+WIDER = {"float16": "float32", "bfloat16": "float32"}
+DTYPES = {
+    getattr(torch, name): name
+    for name in (
+        "int8", "uint8", "int16", "int32", "int64", "float16", "bfloat16", "float32",
+        "float64", "complex64", "complex128",
+    )
+}  # fmt: skip
+
+
+class TorchBackend:
+    """Tensors of PyTorch, on any device, differentiably."""
+
+    name = "torch"
+    windows = True
+    native_convolution = True
+    in_place = True
+    autodiff = True
+
+    def accepts(self, kind: type) -> bool:
+        """Tensors, subclasses included."""
+        return issubclass(kind, torch.Tensor)
+
+    def place(self, array: Array) -> Place:
+        """Dtype and device of a dense tensor."""
+        if array.layout is not torch.strided:
+            raise ArrayError(
+                f"a tensor of layout {str(array.layout).removeprefix('torch.')} is not "
+                "dense; convert it with .to_dense() first"
+            )
+        name = DTYPES.get(array.dtype)
+        if name is None:
+            raise ArrayError(
+                f"dtype {str(array.dtype).removeprefix('torch.')} is none that PyTorch "
+                f"multiplies and adds in full; convert to one of "
+                f"{', '.join(DTYPES.values())}"
+            )
+        return Place(self.name, torch, name, array.device)
+
+    def machine(self, place: Place) -> Machine:
+        """The shipped constants."""
+        return MACHINES[self.name].with_dtype(place.dtype)
+
+    def compile(self, program: Program, place: Place) -> Run:
+        """A closure that runs the program on tensors at that place."""
+        wide = WIDER.get(place.dtype)
+        dtype = getattr(torch, wide or place.dtype)
+        run = TorchKernels(compat_torch, dtype, place.device).bind_program(program)
+        if wide is not None:
+            narrow = getattr(torch, place.dtype)
+            return lambda arrays: run([a.to(dtype) for a in arrays]).to(narrow)
+        if dtype.is_complex:
+            return lambda arrays: run(arrays).resolve_conj()
+        return run
+
+    def call(self, run: Run, job: Any, arrays: Sequence[Array]) -> Array:
+        """Run; where derivatives are wanted, through the one autograd function."""
+        for array in arrays:
+            if array.layout is not torch.strided:
+                self.place(array)  # raises
+        return run(arrays) if is_plain(arrays) else contract(job, arrays)

@@ -1,0 +1,140 @@
+"""PyTorch's kernels: one per kind of step, everything shape-dependent done when bound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from tnconv.execution.liveness import analyze
+from tnconv.execution.program import (
+    Add,
+    AddInto,
+    Conjugate,
+    Gather,
+    Loop,
+    Matmul,
+    MultiplySum,
+    Native,
+    Pad,
+    Program,
+    Shape,
+    Stack,
+    Sum,
+    View,
+)
+from tnconv_backends.kernels import Kernel, Kernels
+from tnconv_backends.torch.gather import bind_gather
+from tnconv_backends.torch.native import bind_native
+from tnconv_backends.torch.products import (
+    bind_integer_matmul,
+    bind_matmul,
+    bind_multiply_sum,
+)
+from tnconv_backends.torch.views import bind_add_into, bind_pad, bind_view
+
+Array = Any
+Run = Callable[[Sequence[Array]], Array]
+Shapes = Sequence[Shape]
+
+
+class TorchKernels(Kernels):
+    """Kernels for one dtype and device; right for any strides and storage offset."""
+
+    def bind_program(self, program: Program) -> Run:
+        """A closure over tensors; a program of one call is that call."""
+        if len(program.steps) != 1:
+            return super().bind_program(program)
+        step, count = program.steps[0], len(program.inputs)
+        alone = program.result == count and step.sources == tuple(range(count))
+        if not alone or analyze(program).roots[count] < count:
+            return super().bind_program(program)
+        kernel = self.bind(step, [shape for _, shape in program.inputs], False)
+        return lambda arrays: kernel(*arrays)
+
+    def copy(self, x: Array) -> Array:
+        """Fresh contiguous memory."""
+        return x.clone(memory_format=torch.contiguous_format)
+
+    def zeros(self, shape: Shape) -> Array:
+        """Zeros of this dtype on this device."""
+        return torch.zeros(shape, dtype=self.dtype, device=self.device)
+
+    def pad(self, step: Pad, shapes: Shapes, overwrite: bool) -> Kernel:
+        return bind_pad(step, shapes, overwrite)
+
+    def view(self, step: View, shapes: Shapes, overwrite: bool) -> Kernel:
+        return bind_view(step, shapes, overwrite)
+
+    def add_into(self, step: AddInto, shapes: Shapes, overwrite: bool) -> Kernel:
+        return bind_add_into(step, shapes, overwrite)
+
+    def gather(self, step: Gather, shapes: Shapes, overwrite: bool) -> Kernel:
+        return bind_gather(step, shapes, overwrite)
+
+    def native(self, step: Native, shapes: Shapes, overwrite: bool) -> Kernel:
+        return bind_native(step, shapes, overwrite)
+
+    def matmul(self, step: Matmul, shapes: Shapes, overwrite: bool) -> Kernel:
+        exact = not (self.dtype.is_floating_point or self.dtype.is_complex)
+        if exact and torch.device(self.device).type not in ("cpu", "meta"):
+            return bind_integer_matmul(step, shapes, overwrite)
+        return bind_matmul(step, shapes, overwrite)
+
+    def multiply_sum(
+        self, step: MultiplySum, shapes: Shapes, overwrite: bool
+    ) -> Kernel:
+        return bind_multiply_sum(step, shapes, overwrite)
+
+    def sum(self, step: Sum, shapes: Shapes, overwrite: bool) -> Kernel:
+        axes = step.axes
+        if not axes:  # PyTorch would sum over all axes
+            return lambda x: x.clone()
+        return lambda x: x.sum(axes, dtype=self.dtype)
+
+    def add(self, step: Add, shapes: Shapes, overwrite: bool) -> Kernel:
+        if overwrite:
+            return lambda a, b: a.add_(b)
+        return torch.add
+
+    def stack(self, step: Stack, shapes: Shapes, overwrite: bool) -> Kernel:
+        return lambda *parts: torch.stack(parts)
+
+    def conjugate(self, step: Conjugate, shapes: Shapes, overwrite: bool) -> Kernel:
+        """Lazy: products and copies resolve it as they read."""
+        return torch.conj
+
+    def loop(self, step: Loop, shapes: Shapes, overwrite: bool) -> Kernel:
+        """Results of blocks are added to their part of the total, in place."""
+        bodies = [self.bind_program(body) for body in step.bodies]
+        turns = [
+            (
+                bodies[block.body],
+                [_cut(c, shape) for c, shape in zip(block.reads, shapes, strict=True)],
+                _cut(block.write, step.shape),
+            )
+            for block in step.blocks
+        ]
+
+        def run(*sources: Array) -> Array:
+            total = self.zeros(step.shape)
+            for body, reads, write in turns:
+                parts = [
+                    x if cut is None else x[cut]
+                    for x, cut in zip(sources, reads, strict=True)
+                ]
+                target = total if write is None else total[write]
+                target.add_(body(parts))
+            return total
+
+        return run
+
+
+def _cut(
+    cut: Sequence[tuple[int, int]], shape: Shape
+) -> tuple[slice, ...] | None:
+    """The slices of a part; None where it is the whole."""
+    if all(part == (0, size) for part, size in zip(cut, shape, strict=False)):
+        return None
+    return tuple(slice(start, stop) for start, stop in cut)

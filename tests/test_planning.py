@@ -1,0 +1,277 @@
+"""The search, its forms, blocks, twins and caches; values against the definition."""
+
+from __future__ import annotations
+
+import threading
+import tracemalloc
+from dataclasses import replace
+from random import Random
+
+import numpy as np
+import pytest
+
+import tnconv
+from tnconv import networks
+from tnconv.axis import Axis
+from tnconv.edits import pair, rename_inputs
+from tnconv.edits import replace as put
+from tnconv.execution.backend import Place
+from tnconv.execution.program import Matmul, Native, View
+from tnconv.execution.registry import backend
+from tnconv.network import Network
+from tnconv.options import changed, current
+from tnconv.planning.machine import NUMPY, TORCH, Machine
+from tnconv.planning.planner import form_table, plan_network
+from tnconv.testing import evaluate
+
+CASES = {
+    "forward": networks.conv((2, 4, 7, 6), (6, 2, 3, 2), padding=1, groups=2),
+    "strided": networks.conv((2, 3, 9), (4, 3, 3), stride=2, padding=(1,), dilation=2),
+    "asymmetric": networks.conv((2, 2, 6), (3, 2, 4), padding=((3, -1),), stride=3),
+    "reflect": networks.conv((2, 2, 6), (3, 2, 3), padding=2, padding_mode="reflect"),
+    "input": networks.conv_input_vjp((4, 2, 3, 3), (2, 4, 3, 4), (6, 8), stride=2,
+                                     padding=1),
+    "weight": networks.conv_weight_vjp((2, 4, 6, 5), (2, 4, 6, 5), (3, 3), padding=1,
+                                       groups=4),
+    "per example": networks.conv_weight_vjp((3, 2, 8), (3, 4, 4), (3,), stride=2,
+                                            padding=1, per_example=True),
+    "circular": networks.conv_input_vjp((4, 2, 3), (2, 4, 5), (5,), padding=1,
+                                        padding_mode="circular"),
+    "transposed": networks.conv_transpose((2, 4, 5), (4, 3, 3), stride=2, padding=1,
+                                          output_padding=1),
+    "unfold": networks.unfold((2, 3, 5, 4), (2, 3), padding=1),
+    "fold": networks.fold((2, 12, 9), (5, 4), (2, 2), stride=2, padding=1),
+}  # fmt: skip
+
+
+def arrays_for(network: Network, seed: int = 0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    shapes = network.arguments.items()
+    return {name: rng.integers(-3, 4, shape) * 1.0 for name, shape in shapes}
+
+
+def scrambled(machine: Machine, random: Random) -> Machine:
+    """Prices drawn over six decades, so that odd plans are chosen."""
+
+    def odd(value: float) -> float:
+        return float(value * 10 ** random.uniform(-3, 3))
+
+    names = ("call", "gemm", "multiply", "copy", "copy_least", "strided_sum", "add")
+    native = {
+        role: replace(rate, dense=odd(rate.dense), grouped=odd(rate.grouped),
+                      depthwise=odd(rate.depthwise))
+        for role, rate in machine.native.items()
+    }  # fmt: skip
+    changes = {name: odd(getattr(machine, name)) for name in names}
+    return replace(machine, native=native, **changes)
+
+
+def run_planned(name: str, planned, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    if name == "torch":
+        torch = pytest.importorskip("torch")
+        given = [torch.from_numpy(arrays[n]) for n in planned.network.arguments]
+        place = backend("torch").place(given[0])
+    else:
+        given = [arrays[n] for n in planned.network.arguments]
+        place = backend(name).place(given[0])
+    return np.asarray(backend(name).compile(planned.program, place)(given))
+
+
+@pytest.mark.parametrize("name,machine", [("numpy", NUMPY), ("torch", TORCH)])
+def test_every_form_is_right_whatever_it_costs(name: str, machine: Machine):
+    random, seen = Random(1), set()
+    if name == "torch":
+        pytest.importorskip("torch")
+    for turn in range(25):
+        for network in CASES.values():
+            forms = list(form_table())
+            some = tuple(random.sample(forms, random.randint(1, len(forms))))
+            opts = changed(current(), {"forms": some if turn % 2 else None})
+            planned = plan_network(network, scrambled(machine, random), 8, opts)
+            arrays = arrays_for(network, turn)
+            found = run_planned(name, planned, arrays)
+            assert np.array_equal(found, evaluate(network, arrays)), planned.lines
+            seen |= {step.form for step in planned.plan.steps}
+    expected = set(form_table()) - (set() if name == "torch" else {"native"})
+    assert seen == expected
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("gone", sorted(form_table()))
+def test_removing_a_form_only_changes_times(case: str, gone: str):
+    network = CASES[case]
+    left = tuple(name for name in form_table() if name != gone)
+    arrays = arrays_for(network)
+    found = tnconv.expression(network, dtype="float64", forms=left)(**arrays)
+    assert np.array_equal(found, evaluate(network, arrays))
+
+
+def test_torch_chooses_its_native_convolution_for_a_dense_layer():
+    pytest.importorskip("torch")
+    network = networks.conv((8, 64, 56, 56), (64, 64, 3, 3), padding=1)
+    program = tnconv.expression(network, backend="torch").planned.program
+    assert [type(step) for step in program.steps] == [Native]
+
+
+def test_pointwise_convolution_is_one_matrix_product():
+    network = networks.conv((8, 64, 56, 56), (32, 64, 1, 1))
+    program = tnconv.expression(network).planned.program
+    kinds = [type(step) for step in program.steps if not isinstance(step, View)]
+    assert kinds == [Matmul]
+
+
+def gram(size: int) -> Network:
+    """Windows times windows: the matrix of all pairs of kernel positions."""
+    unfolded = tnconv.parse(
+        "x: n c i, i ~ o + k -> n c k o", shapes={"x": (2, 3, size)}, sizes={"k": 3}
+    )
+    return pair(unfolded, shared=("n", "o"), output=("c", "k", "c'", "k'"))
+
+
+def test_twins_are_contracted_once():
+    network = gram(20)
+    expression = tnconv.expression(network, dtype="float64", forms=["window", "gemm"])
+    windows = [s for s in expression.planned.program.steps if isinstance(s, View)]
+    arrays = arrays_for(network)
+    assert np.array_equal(expression(**arrays), evaluate(network, arrays))
+    twice = tnconv.expression(
+        rename_inputs(network, {}), dtype="float64", forms=["window", "gemm"]
+    )
+    assert len(twice.planned.program.steps) == len(expression.planned.program.steps)
+    assert len({s.maps for s in windows}) == len(windows)
+
+
+def layers(count: int, size: int = 10) -> Network:
+    """Layers in a row, as one network."""
+    network, shape = None, (2, 3, size)
+    for layer in range(count):
+        weight = (4, shape[1], 3)
+        step = networks.conv(shape, weight, padding=1, stride=1 + layer % 2)
+        step = rename_inputs(step, {"weight": f"w{layer}"})
+        shape = step.shape
+        network = step if network is None else put(step, "x", network)
+    assert network is not None
+    return network
+
+
+@pytest.mark.parametrize("planner", ["exact", "cotengra"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_layers_in_a_row(planner: str, count: int):
+    network = layers(count)
+    arrays = arrays_for(network)
+    expression = tnconv.expression(network, dtype="float64", planner=planner)
+    value = arrays["x"]
+    for layer in range(count):
+        weight = arrays[f"w{layer}"]
+        value = evaluate(
+            networks.conv(value.shape, weight.shape, padding=1, stride=1 + layer % 2),
+            {"x": value, "weight": weight},
+        )
+    assert np.array_equal(expression(**arrays), value)
+
+
+def test_larger_networks_go_to_cotengra():
+    network = layers(5, 16)
+    assert len(network.operands) > 10
+    expression = tnconv.expression(layers(7, 16), dtype="float64")
+    assert expression.plan.source == "cotengra's tree"
+
+
+def test_the_exact_search_is_never_dearer_than_the_tree():
+    for network in (layers(2), layers(3), gram(30)):
+        exact = tnconv.expression(network, planner="exact").plan.seconds
+        tree = tnconv.expression(network, planner="cotengra").plan.seconds
+        assert exact <= tree
+
+
+@pytest.mark.parametrize("limit", [8_000_000, 3_000_000, 1_500_000])
+def test_memory_limit_is_kept_by_blocks(limit: int):
+    network = networks.conv((16, 6, 50, 50), (8, 6, 3, 3), padding=1)
+    arrays = arrays_for(network)
+    expression = tnconv.expression(network, dtype="float64", memory_limit=limit)
+    assert expression.plan.blocks is not None
+    assert expression.peak_bytes <= limit
+    expected = tnconv.expression(network, dtype="float64")(**arrays)
+    assert np.array_equal(expression(**arrays), expected)
+    tracemalloc.start()
+    result = expression(**arrays)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak - result.nbytes <= limit + 200_000  # buffers inside NumPy's einsum
+
+
+def test_a_limit_nothing_can_keep_is_an_error():
+    network = networks.conv((8, 3, 20, 20), (4, 3, 3, 3), padding=1)
+    with pytest.raises(tnconv.MemoryLimitError, match="memory_limit=100 bytes"):
+        tnconv.expression(network, memory_limit=100)
+
+
+def test_predicted_peak_matches_what_numpy_allocates():
+    for network in CASES.values():
+        arrays = arrays_for(network)
+        expression = tnconv.expression(network, dtype="float64")
+        expression(**arrays)
+        tracemalloc.start()
+        result = expression(**arrays)
+        peak = tracemalloc.get_traced_memory()[1] - result.nbytes
+        tracemalloc.stop()
+        assert peak <= 1.1 * expression.peak_bytes + 20_000
+
+
+def test_plans_are_shared_between_threads():
+    network = networks.conv((2, 3, 9, 9), (4, 3, 3, 3))
+    arrays, found = arrays_for(network), []
+
+    def work() -> None:
+        found.append(tnconv.conv(arrays["x"], arrays["weight"]))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert all(np.array_equal(each, found[0]) for each in found)
+
+
+def test_options_hold_in_their_block_and_thread_only():
+    seen = []
+    with tnconv.options(memory_limit=5):
+        thread = threading.Thread(target=lambda: seen.append(current().memory_limit))
+        thread.start()
+        thread.join()
+        assert current().memory_limit == 5
+    assert seen == [None]
+    assert current().memory_limit is None
+
+
+@pytest.mark.parametrize(
+    "bad", [{"planner": "magic"}, {"memory_limit": "1G"}, {"forms": ["no"]}, {"x": 1}]
+)
+def test_bad_options_are_refused(bad):
+    with pytest.raises(tnconv.ArgumentError, match="options:"), tnconv.options(**bad):
+        pass
+
+
+def test_a_printed_expression_says_what_runs():
+    network = networks.conv((2, 3, 8, 8), (4, 3, 2, 2), stride=2)
+    text = str(tnconv.expression(network, dtype="float64"))
+    for word in ("network", "rules", "dense", "path", "multiply-adds", "peak", "plan"):
+        assert word in text
+
+
+def test_a_number_and_a_broadcast():
+    network = tnconv.parse("x: i -> ", shapes={"x": (5,)})
+    assert tnconv.contract(network, np.arange(5.0)) == 10.0
+    axes = (Axis(3, (("a", 1),)), Axis(5, (("i", 1),)))
+    wide = Network.build(network.operands, axes, {"a": 3, "i": 5})
+    assert np.array_equal(
+        tnconv.contract(wide, np.arange(5.0)), np.tile(np.arange(5.0), (3, 1))
+    )
+
+
+def test_place_is_part_of_the_key():
+    x, w = np.ones((1, 2, 5)), np.ones((1, 2, 3))
+    assert tnconv.conv(x, w).dtype == np.float64
+    assert tnconv.conv(x.astype("f4"), w.astype("f4")).dtype == np.float32
+    assert isinstance(backend("numpy").place(x), Place)

@@ -120,7 +120,7 @@ def test_sizes_come_from_the_caller_or_the_text() -> None:
     assert parse("-> n; n=2").shape == (2,)
 
 
-@settings(max_examples=400, deadline=None, database=None, derandomize=True)
+@settings(max_examples=200, deadline=None, database=None, derandomize=True)
 @given(networks())
 def test_round_trip(network: Network) -> None:
     network = Network.build(

@@ -26,8 +26,7 @@ from tnconv.pattern import IndexPattern
 from tnconv.rewrite import Rule
 from tnconv_rules.moves import substitute
 
-# A class of patterns: of a record, and whether its input label is on the output.
-Class = Callable[[IndexPattern, bool], bool]
+Class = Callable[[IndexPattern], bool]
 
 
 def eliminate_input(network: Network, at: int) -> Network | None:
@@ -39,21 +38,13 @@ def eliminate_input(network: Network, at: int) -> Network | None:
     terms = terms if terms[0][1] >= terms[1][1] else terms[::-1]  # outermost first
     bounded: Network | None = network
     if not index.covers_input_range():
-        if not index.input or _elsewhere_related(network, op.input, at):
+        if not index.input:
             return None
         low, high = index.padding > 0, index.high_padding > 0
         bounded = guarded(network, op.input, low=low, high=high)
     if bounded is None:
         return None
     return substitute(bounded, {op.input: (terms, -index.padding)}, drop=(at,))
-
-
-def _elsewhere_related(network: Network, label: str, at: int) -> bool:
-    return any(
-        label in op.labels
-        for j, op in enumerate(network.operands)
-        if j != at and not isinstance(op, (Input, SubNetwork))
-    )
 
 
 def guarded(network: Network, label: str, *, low: bool, high: bool) -> Network | None:
@@ -113,17 +104,21 @@ def _guarded_sides(axis: Axis, label: str, sizes: Mapping[str, int]) -> Iterator
         yield "high"
 
 
-def _rule(name: str, belongs: Class, doc: str) -> Rule:
-    """The rule that eliminates the first pattern of a class that can be."""
+def _rule(name: str, belongs: Class, doc: str, written: bool | None = None) -> Rule:
+    """The rule that eliminates a pattern of a class, the first that can be.
+
+    ``written`` asks for the input label to be on the output, or not to be.
+    """
 
     def apply(network: Network) -> Network | None:
         for at, op in enumerate(network.operands):
-            if not isinstance(op, Pattern):
+            if not isinstance(op, Pattern) or not belongs(op.index):
                 continue
-            if belongs(op.index, op.input in network.output_labels):
-                smaller = eliminate_input(network, at)
-                if smaller is not None:
-                    return smaller
+            if written not in (None, op.input in network.output_labels):
+                continue
+            smaller = eliminate_input(network, at)
+            if smaller is not None:
+                return smaller
         return None
 
     return Rule(name, "injective", apply, doc)
@@ -137,60 +132,62 @@ def _reads_inside(p: IndexPattern) -> bool:
     return p.padding == 0 and p.high_padding <= 0
 
 
+def _is_down_sampling(p: IndexPattern) -> bool:
+    return p.stride > p.kernel and p.dilation == 1 and _reads_inside(p)
+
+
 POINTWISE = _rule(
     "pointwise",
-    lambda p, written: p.kernel == 1,
+    lambda p: p.kernel == 1,
     "R5: K = 1, so i = stride*o - padding (dilation does not matter).",
 )
 FULLY_CONNECTED = _rule(
     "fully-connected",
-    lambda p, written: p.output == 1,
+    lambda p: p.output == 1,
     "R6: O = 1, so i = dilation*k - padding (stride does not matter).",
 )
 DENSE = _rule(
     "dense",
-    lambda p, written: _is_tiled(p) and _reads_inside(p) and not p.high_padding,
+    lambda p: _is_tiled(p) and _reads_inside(p) and not p.high_padding,
     "A: K = stride, dilation 1, no padding, I = O*K: i is the composite (o k).",
 )
 DENSE_REMAINDER = _rule(
     "dense-remainder",
-    lambda p, written: _is_tiled(p) and _reads_inside(p) and p.high_padding < 0,
+    lambda p: _is_tiled(p) and _reads_inside(p) and p.high_padding < 0,
     "R1: K = stride, dilation 1, no padding, I > O*K: the first O*K of i are (o k).",
 )
 DENSE_PADDED = _rule(
     "dense-padded",
-    lambda p, written: _is_tiled(p) and not _reads_inside(p),
+    lambda p: _is_tiled(p) and not _reads_inside(p),
     "R2: K = stride, dilation 1, any padding or crop: i + padding is (o k).",
 )
 DILATED_DENSE = _rule(
     "dilated-dense",
-    lambda p, written: _is_tiled(p.swap()),
+    lambda p: _is_tiled(p.swap()),
     "R3: stride 1, O = dilation (A with o and k exchanged): i + padding is (k o).",
 )
 DOWN_SAMPLING = _rule(
     "down-sampling",
-    lambda p, written: _is_down_sampling(p) and not written,
+    _is_down_sampling,
     "B: stride > K, dilation 1, no padding, i not on the output: a strided read.",
+    written=False,
 )
 ZERO_STUFFING = _rule(
     "zero-stuffing",
-    lambda p, written: _is_down_sampling(p) and written,
+    _is_down_sampling,
     "R23: B where i is on the output: a strided write, zeros between.",
+    written=True,
 )
 DISJOINT_WINDOWS = _rule(
     "non-overlapping",
-    lambda p, written: p.windows_disjoint(),
+    lambda p: p.windows_disjoint(),
     "R4: stride > dilation*(K-1), any padding: no two outputs share a position.",
 )
 DISJOINT_TAPS = _rule(
     "non-overlapping-taps",
-    lambda p, written: p.taps_disjoint(),
+    lambda p: p.taps_disjoint(),
     "R4 with o and k exchanged: dilation > stride*(O-1), any padding.",
 )
-
-
-def _is_down_sampling(p: IndexPattern) -> bool:
-    return p.stride > p.kernel and p.dilation == 1 and _reads_inside(p)
 
 
 RULES = (

@@ -236,7 +236,7 @@ def rename_operand(operand: Operand, names: Mapping[str, str]) -> Operand:
 
 
 def _labels_of(axes: tuple[Axis, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(label for axis in axes for label in axis.labels))
+    return tuple(dict.fromkeys(label for axis in axes for label, _ in axis.terms))
 
 
 def _walk_labels(operands: Iterable[Operand], output: Iterable[Axis]) -> Iterator[str]:

@@ -54,6 +54,8 @@ class Search:
         self.itemsize = itemsize
         self.forms = forms
         self.states: dict[int, State] = {}
+        sizes = problem.network.sizes
+        self._bit_sizes = [(b, sizes[a]) for a, b in problem.label_bits.items()]
         self.widest = max((len(f.constraints) and f.constraints[-1]) for f in forms)
 
     # ---- one candidate ---------------------------------------------------------------
@@ -68,7 +70,7 @@ class Search:
             parts[0].twin is None or parts[0].twin != parts[1].twin
         ):
             paid += parts[1].seconds
-        if paid >= self._limit(subset):
+        if paid + self._least(parts, constraints) >= self._limit(subset):
             return
         site = self._site(parts, constraints, subset, final)
         for form in self.forms:
@@ -76,6 +78,17 @@ class Search:
                 continue
             for variant in form.variants(self._estimator(parts), site):
                 self._try(form, variant, site, parts, paid, values, constraints)
+
+    def _least(self, parts: list[State], constraints: tuple[int, ...]) -> float:
+        """Seconds that no form can beat: a product at the machine's peak rate."""
+        if constraints or len(parts) == 1:
+            return 0.0
+        volume = 2.0
+        labels = parts[0].labels | parts[1].labels
+        for bit, size in self._bit_sizes:
+            if labels & bit:
+                volume *= size
+        return volume / self.machine.gemm
 
     def _limit(self, subset: int) -> float:
         """What a subset may cost: the best way known, or any way known to do it all.

@@ -147,7 +147,8 @@ class _Drawing:
             stride, dilation = kernel + 1, 1
         elif kind == "common":
             stride, dilation = 2, 2
-        padding = 0 if kind == "down" else self.choose((0, 0, 1, 2, 3, -1, -2))
+        plain = kind == "down" or (kind == "tiled" and self.choose((True, False)))
+        padding = 0 if plain else self.choose((0, 0, 1, 2, 3, -1, -2))
         extent = stride * (output - 1) + dilation * (kernel - 1) + 1
         if kind == "single":
             padding = self.choose(range(extent))

@@ -1,0 +1,1 @@
+"""Measurements that a reader can repeat; every claim in the docs names its command."""

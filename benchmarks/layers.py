@@ -2,9 +2,9 @@
 
     python -m benchmarks.layers --batch 8 --seconds 0.4
 
-Both sides run in one process, in turn, after a warm-up, with threads fixed; the result is
-checked before it is timed; the ratio is PyTorch's median time over ours. PyTorch is timed
-against itself as well: that spread is the resolution.
+Both sides run in one process, in turn, after a warm-up, with threads fixed; the result
+is checked before it is timed; the ratio is PyTorch's median time over ours. PyTorch is
+timed against itself as well: that spread is the resolution.
 """
 
 from __future__ import annotations
@@ -154,7 +154,9 @@ def check(ours: torch.Tensor, theirs: torch.Tensor) -> None:
     scale = theirs.abs().max().item() + 1e-30
     error = (ours - theirs).abs().max().item() / scale
     if ours.shape != theirs.shape or error > 1e-4:
-        raise SystemExit(f"wrong result: shape {ours.shape}, relative error {error:.1e}")
+        raise SystemExit(
+            f"wrong result: shape {ours.shape}, relative error {error:.1e}"
+        )
 
 
 def saved_bytes(layer: Layer) -> tuple[int, int]:
@@ -200,7 +202,9 @@ def main() -> None:
         Path(args.out).write_text(json.dumps(results, indent=1))
 
 
-def run(operation: str, records: list[dict[str, Any]], args: Any) -> list[dict[str, Any]]:
+def run(
+    operation: str, records: list[dict[str, Any]], args: Any
+) -> list[dict[str, Any]]:
     """One operation over all layers; prints the summary."""
     rows = []
     for record in records:
@@ -211,9 +215,11 @@ def run(operation: str, records: list[dict[str, Any]], args: Any) -> list[dict[s
         rows.append((peer / own, peer / again, record["id"], own, peer))
     ratios = [row[0] for row in rows]
     spread = max(abs(log(row[1])) for row in rows)
-    print(f"\n{operation}: geometric mean {geomean(ratios):.3f}, "
-          f"worst {min(ratios):.2f}, best {max(ratios):.2f}; PyTorch against itself "
-          f"{geomean([r[1] for r in rows]):.3f}, largest factor {exp(spread):.2f}")
+    print(
+        f"\n{operation}: geometric mean {geomean(ratios):.3f}, "
+        f"worst {min(ratios):.2f}, best {max(ratios):.2f}; PyTorch against itself "
+        f"{geomean([r[1] for r in rows]):.3f}, largest factor {exp(spread):.2f}"
+    )
     for ratio, _, name, own, peer in sorted(rows)[:6]:
         print(f"  {ratio:5.2f}  {name}: ours {own * 1e3:.2f} ms, {peer * 1e3:.2f} ms")
     if operation == "forward+backward":

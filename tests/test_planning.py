@@ -6,6 +6,7 @@ import threading
 import tracemalloc
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from tnconv.execution.registry import backend
 from tnconv.network import Network
 from tnconv.options import changed, current
 from tnconv.planning.machine import NUMPY, TORCH, Machine
-from tnconv.planning.planner import form_table, plan_network
+from tnconv.planning.planner import Planned, form_table, plan_network
 from tnconv.testing import evaluate
 
 CASES = {
@@ -62,11 +63,13 @@ def scrambled(machine: Machine, random: Random) -> Machine:
                       depthwise=odd(rate.depthwise))
         for role, rate in machine.native.items()
     }  # fmt: skip
-    changes = {name: odd(getattr(machine, name)) for name in names}
+    changes: dict[str, Any] = {name: odd(getattr(machine, name)) for name in names}
     return replace(machine, native=native, **changes)
 
 
-def run_planned(name: str, planned, arrays: dict[str, np.ndarray]) -> np.ndarray:
+def run_planned(
+    name: str, planned: Planned, arrays: dict[str, np.ndarray]
+) -> np.ndarray:
     if name == "torch":
         torch = pytest.importorskip("torch")
         given = [torch.from_numpy(arrays[n]) for n in planned.network.arguments]
@@ -78,7 +81,7 @@ def run_planned(name: str, planned, arrays: dict[str, np.ndarray]) -> np.ndarray
 
 
 @pytest.mark.parametrize("name,machine", [("numpy", NUMPY), ("torch", TORCH)])
-def test_every_form_is_right_whatever_it_costs(name: str, machine: Machine):
+def test_every_form_is_right_whatever_it_costs(name: str, machine: Machine) -> None:
     random, seen = Random(1), set()
     if name == "torch":
         pytest.importorskip("torch")
@@ -98,7 +101,7 @@ def test_every_form_is_right_whatever_it_costs(name: str, machine: Machine):
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("gone", sorted(form_table()))
-def test_removing_a_form_only_changes_times(case: str, gone: str):
+def test_removing_a_form_only_changes_times(case: str, gone: str) -> None:
     network = CASES[case]
     left = tuple(name for name in form_table() if name != gone)
     arrays = arrays_for(network)
@@ -106,14 +109,14 @@ def test_removing_a_form_only_changes_times(case: str, gone: str):
     assert np.array_equal(found, evaluate(network, arrays))
 
 
-def test_torch_chooses_its_native_convolution_for_a_dense_layer():
+def test_torch_chooses_its_native_convolution_for_a_dense_layer() -> None:
     pytest.importorskip("torch")
     network = networks.conv((8, 64, 56, 56), (64, 64, 3, 3), padding=1)
     program = tnconv.expression(network, backend="torch").planned.program
     assert [type(step) for step in program.steps] == [Native]
 
 
-def test_pointwise_convolution_is_one_matrix_product():
+def test_pointwise_convolution_is_one_matrix_product() -> None:
     network = networks.conv((8, 64, 56, 56), (32, 64, 1, 1))
     program = tnconv.expression(network).planned.program
     kinds = [type(step) for step in program.steps if not isinstance(step, View)]
@@ -128,7 +131,7 @@ def gram(size: int) -> Network:
     return pair(unfolded, shared=("n", "o"), output=("c", "k", "c'", "k'"))
 
 
-def test_twins_are_contracted_once():
+def test_twins_are_contracted_once() -> None:
     network = gram(20)
     expression = tnconv.expression(network, dtype="float64", forms=["window", "gemm"])
     windows = [s for s in expression.planned.program.steps if isinstance(s, View)]
@@ -143,7 +146,8 @@ def test_twins_are_contracted_once():
 
 def layers(count: int, size: int = 10) -> Network:
     """Layers in a row, as one network."""
-    network, shape = None, (2, 3, size)
+    network: Network | None = None
+    shape: tuple[int, ...] = (2, 3, size)
     for layer in range(count):
         weight = (4, shape[1], 3)
         step = networks.conv(shape, weight, padding=1, stride=1 + layer % 2)
@@ -156,7 +160,7 @@ def layers(count: int, size: int = 10) -> Network:
 
 @pytest.mark.parametrize("planner", ["exact", "cotengra"])
 @pytest.mark.parametrize("count", [2, 3])
-def test_layers_in_a_row(planner: str, count: int):
+def test_layers_in_a_row(planner: str, count: int) -> None:
     network = layers(count)
     arrays = arrays_for(network)
     expression = tnconv.expression(network, dtype="float64", planner=planner)
@@ -170,14 +174,14 @@ def test_layers_in_a_row(planner: str, count: int):
     assert np.array_equal(expression(**arrays), value)
 
 
-def test_larger_networks_go_to_cotengra():
+def test_larger_networks_go_to_cotengra() -> None:
     network = layers(5, 16)
     assert len(network.operands) > 10
     expression = tnconv.expression(layers(7, 16), dtype="float64")
     assert expression.plan.source == "cotengra's tree"
 
 
-def test_the_exact_search_is_never_dearer_than_the_tree():
+def test_the_exact_search_is_never_dearer_than_the_tree() -> None:
     for network in (layers(2), layers(3), gram(30)):
         exact = tnconv.expression(network, planner="exact").plan.seconds
         tree = tnconv.expression(network, planner="cotengra").plan.seconds
@@ -185,7 +189,7 @@ def test_the_exact_search_is_never_dearer_than_the_tree():
 
 
 @pytest.mark.parametrize("limit", [8_000_000, 3_000_000, 1_500_000])
-def test_memory_limit_is_kept_by_blocks(limit: int):
+def test_memory_limit_is_kept_by_blocks(limit: int) -> None:
     network = networks.conv((16, 6, 50, 50), (8, 6, 3, 3), padding=1)
     arrays = arrays_for(network)
     expression = tnconv.expression(network, dtype="float64", memory_limit=limit)
@@ -200,13 +204,13 @@ def test_memory_limit_is_kept_by_blocks(limit: int):
     assert peak - result.nbytes <= limit + 200_000  # buffers inside NumPy's einsum
 
 
-def test_a_limit_nothing_can_keep_is_an_error():
+def test_a_limit_nothing_can_keep_is_an_error() -> None:
     network = networks.conv((8, 3, 20, 20), (4, 3, 3, 3), padding=1)
     with pytest.raises(tnconv.MemoryLimitError, match="memory_limit=100 bytes"):
         tnconv.expression(network, memory_limit=100)
 
 
-def test_predicted_peak_matches_what_numpy_allocates():
+def test_predicted_peak_matches_what_numpy_allocates() -> None:
     for network in CASES.values():
         arrays = arrays_for(network)
         expression = tnconv.expression(network, dtype="float64")
@@ -218,7 +222,7 @@ def test_predicted_peak_matches_what_numpy_allocates():
         assert peak <= 1.1 * expression.peak_bytes + 20_000
 
 
-def test_plans_are_shared_between_threads():
+def test_plans_are_shared_between_threads() -> None:
     network = networks.conv((2, 3, 9, 9), (4, 3, 3, 3))
     arrays, found = arrays_for(network), []
 
@@ -234,7 +238,7 @@ def test_plans_are_shared_between_threads():
     assert all(np.array_equal(each, found[0]) for each in found)
 
 
-def test_options_hold_in_their_block_and_thread_only():
+def test_options_hold_in_their_block_and_thread_only() -> None:
     seen = []
     with tnconv.options(memory_limit=5):
         thread = threading.Thread(target=lambda: seen.append(current().memory_limit))
@@ -248,19 +252,19 @@ def test_options_hold_in_their_block_and_thread_only():
 @pytest.mark.parametrize(
     "bad", [{"planner": "magic"}, {"memory_limit": "1G"}, {"forms": ["no"]}, {"x": 1}]
 )
-def test_bad_options_are_refused(bad):
+def test_bad_options_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(tnconv.ArgumentError, match="options:"), tnconv.options(**bad):
         pass
 
 
-def test_a_printed_expression_says_what_runs():
+def test_a_printed_expression_says_what_runs() -> None:
     network = networks.conv((2, 3, 8, 8), (4, 3, 2, 2), stride=2)
     text = str(tnconv.expression(network, dtype="float64"))
     for word in ("network", "rules", "dense", "path", "multiply-adds", "peak", "plan"):
         assert word in text
 
 
-def test_a_number_and_a_broadcast():
+def test_a_number_and_a_broadcast() -> None:
     network = tnconv.parse("x: i -> ", shapes={"x": (5,)})
     assert tnconv.contract(network, np.arange(5.0)) == 10.0
     axes = (Axis(3, (("a", 1),)), Axis(5, (("i", 1),)))
@@ -270,7 +274,7 @@ def test_a_number_and_a_broadcast():
     )
 
 
-def test_place_is_part_of_the_key():
+def test_place_is_part_of_the_key() -> None:
     x, w = np.ones((1, 2, 5)), np.ones((1, 2, 3))
     assert tnconv.conv(x, w).dtype == np.float64
     assert tnconv.conv(x.astype("f4"), w.astype("f4")).dtype == np.float32

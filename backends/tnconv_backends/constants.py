@@ -1,7 +1,7 @@
 """Patterns as arrays, computed by index arithmetic on the caller's own library.
 
-A leg that is summed away is solved for, never enumerated, so an array over two legs costs
-no more than those two.
+A leg that is summed away is solved for, never enumerated, so an array over two legs
+costs no more than those two.
 """
 
 from __future__ import annotations

@@ -7,8 +7,6 @@ that depends on shapes; what is left per call is the library's own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-
-
 from typing import Any
 
 from tnconv.execution.liveness import analyze
@@ -46,7 +44,7 @@ class Kernels:
         self.dtype = dtype
         self.device = device
 
-    # ---- programs -------------------------------------------------------------------
+    # ---- programs
 
     def bind_program(self, program: Program) -> Callable[[Sequence[Array]], Array]:
         """A closure that runs the program on a sequence of arrays."""
@@ -91,7 +89,7 @@ class Kernels:
         }
         return table[type(step)](step, shapes, overwrite)
 
-    # ---- steps ----------------------------------------------------------------------
+    # ---- steps
 
     def copy(self, x: Array) -> Array:
         """Fresh memory with the same values."""
@@ -293,6 +291,3 @@ def _add_pieces(kernels: Kernels, x: Array, step: Gather) -> Array:
         shape = (*x.shape[:-1], size)
         total = total + _embedded(kernels, part, (*write, (first, end)), shape)
     return xp.moveaxis(total, -1, axis)
-
-
-

@@ -116,13 +116,17 @@ class NumPyKernels(Kernels):
 def _accumulate(target: Array, part: Array, assign: bool) -> None:
     """Add into a view; dimensions the view does not move along are summed first."""
     still = tuple(
-        d for d, (by, n) in enumerate(zip(target.strides, part.shape, strict=True))
+        d
+        for d, (by, n) in enumerate(zip(target.strides, part.shape, strict=True))
         if not by and n > 1
     )
     if still:
         part = part.sum(axis=still, keepdims=True, dtype=part.dtype)
-        target = target[tuple(slice(0, 1) if d in still else slice(None)
-                              for d in range(target.ndim))]
+        target = target[
+            tuple(
+                slice(0, 1) if d in still else slice(None) for d in range(target.ndim)
+            )
+        ]
     if assign:
         target[...] = part
     else:

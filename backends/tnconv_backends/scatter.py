@@ -1,4 +1,4 @@
-"""Affine maps as nested splits: which dimensions meet, and which must be looped over."""
+"""Affine maps as nested splits: which dimensions meet, which must be looped over."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ def ordered(terms: Sequence[Term]) -> list[Term]:
 def terms_of(axis: AxisMap, dims: Sequence[int]) -> list[Term]:
     """The dimensions longer than 1 that move along an axis."""
     return [
-        Term(d, by, dims[d])
-        for d, by in enumerate(axis.steps)
-        if by and dims[d] != 1
+        Term(d, by, dims[d]) for d, by in enumerate(axis.steps) if by and dims[d] != 1
     ]
 
 
@@ -61,8 +59,9 @@ def colliding(maps: Sequence[AxisMap], dims: Sequence[int]) -> tuple[int, ...]:
 
 
 def _all_nest(terms: Sequence[Term]) -> bool:
-    line = sorted((Term(t.dim, abs(t.step), t.size) for t in terms),
-                  key=lambda t: -t.step)
+    line = sorted(
+        (Term(t.dim, abs(t.step), t.size) for t in terms), key=lambda t: -t.step
+    )
     return all(nests(line[j:]) for j in range(len(line)))
 
 

@@ -1,8 +1,9 @@
 """The universal gather and scatter on nothing but the Array API standard.
 
-``view`` reads an array through affine maps with slices, reshapes, permutations and, where
-windows overlap, stacked slices; diagonals are flattened to one axis first. ``add_into``
-is its transpose. Neither needs strides, in-place writes, or an index array.
+``view`` reads an array through affine maps with slices, reshapes, permutations and,
+where windows overlap, stacked slices; diagonals are flattened to one axis first.
+``add_into`` is its transpose. Neither needs strides, in-place writes, or an index
+array.
 """
 
 from __future__ import annotations
@@ -73,9 +74,7 @@ def fuse_maps(maps: Sequence[AxisMap], sizes: Sequence[int]) -> AxisMap:
     return AxisMap(offset, tuple(steps))
 
 
-def _upward(
-    axis: AxisMap, dims: Sequence[int]
-) -> tuple[int, list[Term], set[int]]:
+def _upward(axis: AxisMap, dims: Sequence[int]) -> tuple[int, list[Term], set[int]]:
     """Offset and terms with steps made positive; the dimensions turned around."""
     offset, flips, terms = axis.offset, set(), []
     for term in terms_of(axis, dims):
@@ -105,9 +104,7 @@ def _spread(xp: Any, x: Array, offset: int, terms: Sequence[Term]) -> Array:
         return _spread(xp, x, 0, rest)
     least = min(terms, key=lambda t: t.size)
     others = [t for t in terms if t is not least]
-    parts = [
-        _spread(xp, x, offset + least.step * v, others) for v in range(least.size)
-    ]
+    parts = [_spread(xp, x, offset + least.step * v, others) for v in range(least.size)]
     at = x.ndim - 1 + list(terms).index(least)
     return xp.stack(parts, axis=at)
 

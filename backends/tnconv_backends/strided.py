@@ -24,7 +24,7 @@ def strided(
 def turns(
     step: AddInto, dims: Sequence[int]
 ) -> Iterator[tuple[tuple[int | slice, ...], tuple[AxisMap, ...]]]:
-    """Pairs of (slice of the source, maps of its free dimensions) that never collide."""
+    """Pairs (slice of the source, maps of its free dimensions) that never collide."""
     looped = () if step.injective else colliding(step.maps, dims)
     for values in product(*(range(dims[d]) for d in looped)):
         at = dict(zip(looped, values, strict=True))

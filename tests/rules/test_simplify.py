@@ -211,6 +211,16 @@ def test_functional_dependency_gives_a_square() -> None:
     assert_same(network, simplified.network)
 
 
+def test_labels_of_one_more_pattern_are_not_identified() -> None:
+    """``i`` and ``j`` are equal, but no pattern has one label on two legs."""
+    network = parse(
+        "x: i, y: j, i ~ o + k, j ~ o + k, m ~ i + j, z: m -> o",
+        sizes={"i": 4, "j": 4, "o": 3, "k": 2, "m": 7},
+    )
+    assert "third-label" not in rules_of(network)
+    assert_same(network, simplify(network).network)
+
+
 # ---- the loop ------------------------------------------------------------------------
 
 

@@ -66,7 +66,8 @@ def test_jacobians_and_hessians(layer: Layer) -> None:
     ours, theirs = losses(layer)
     for transform in (grad, jacrev, jacfwd, hessian):
         close(transform(ours)(weight, x), transform(theirs)(weight, x))
-    both: Callable[[Loss], Callable[..., Tensor]] = lambda f: jacrev(jacfwd(f, 1), 0)
+    def both(f: Loss) -> Callable[..., Tensor]:
+        return jacrev(jacfwd(f, 1), 0)
     close(both(ours)(weight, x), both(theirs)(weight, x))
 
 

@@ -1,7 +1,7 @@
 """Convolutions as labeled tensor networks, on any array library.
 
-Convolutions here are cross-correlations, as in every deep-learning library: the kernel is
-not flipped.
+Convolutions here are cross-correlations, as in every deep-learning library: the kernel
+is not flipped.
 """
 
 from tnconv import networks

@@ -4,9 +4,9 @@ An axis of length ``size`` is addressed by labels: the label values ``l`` stand 
 
     position = offset + sum(step * l  for label, step in terms)
 
-and positions outside ``[low, high)`` do not exist: they read as zero, and what is written
-there is dropped. This one record is a plain leg, a composite ``(g c)``, a crop, zero
-padding, a slice with a step, a reversal, and (where positions repeat) a window.
+and positions outside ``[low, high)`` do not exist: they read as zero, and what is
+written there is dropped. This one record is a plain leg, a composite ``(g c)``, a crop,
+zero padding, a slice with a step, a reversal, and (where positions repeat) a window.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class Axis:
         if self.high == -1:
             object.__setattr__(self, "high", self.size)
         if not 0 <= self.low <= self.high <= self.size:
-            raise NetworkError(f"axis: bounds {self.low}:{self.high} of size {self.size}")
+            raise NetworkError(
+                f"axis: bounds {self.low}:{self.high} of size {self.size}"
+            )
         terms = self.terms
         if len(terms) > 1 and len({label for label, _ in terms}) != len(terms):
             raise NetworkError(f"axis: a label twice in {self.terms}")
@@ -49,7 +51,7 @@ class Axis:
         step = 1
         for label in reversed(labels):
             terms.append((label, step))
-            step *= sizes[label]
+            step *= max(1, sizes[label])
         return cls(size, tuple(reversed(terms)))
 
     @property
@@ -88,13 +90,14 @@ class Axis:
 
     def is_composite(self, sizes: Mapping[str, int]) -> bool:
         """Whether it is a whole row-major split into its labels, in their order."""
-        step = 1
+        step, count = 1, 1
         for label, have in reversed(self.terms):
             if have != step:
                 return False
-            step *= sizes[label]
+            step *= max(1, sizes[label])
+            count *= sizes[label]
         whole = (self.low, self.high, self.offset) == (0, self.size, 0)
-        return whole and step == self.size
+        return whole and count == self.size
 
     def substitute(self, label: str, terms: tuple[Term, ...], offset: int) -> Axis:
         """Put ``offset + sum(step * l)`` in the place of ``label``."""
@@ -103,7 +106,11 @@ class Axis:
         step = self.step(label)
         merged: dict[str, int] = {}
         for name, move in self.terms:
-            new = tuple((n, step * s) for n, s in terms) if name == label else ((name, move),)
+            new = (
+                tuple((n, step * s) for n, s in terms)
+                if name == label
+                else ((name, move),)
+            )
             for n, s in new:
                 merged[n] = merged.get(n, 0) + s
         kept = tuple((n, s) for n, s in merged.items() if s)

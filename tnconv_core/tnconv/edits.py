@@ -2,9 +2,9 @@
 
 ``remove`` opens the legs of an operand (its Jacobian), ``attach`` contracts what leaves
 the output (a cotangent, a tangent), ``transpose`` is both (a VJP), ``replace`` puts a
-network in an operand's place (layers in a row, factorized kernels), ``restrict`` keeps a
-slice of a label (sub-tensor access), ``pair`` multiplies a network with a copy of itself
-(Gram matrices, Kronecker factors), ``batch`` gives some operands one more leg.
+network in an operand's place (layers in a row, factorized kernels), ``restrict`` keeps
+a slice of a label (sub-tensor access), ``pair`` multiplies a network with a copy of
+itself (Gram matrices, Kronecker factors), ``batch`` gives some operands one more leg.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def rename_inputs(network: Network, names: Mapping[str, str]) -> Network:
 
 
 def replace(network: Network, name: str, other: Network) -> Network:
-    """Put ``other`` in the place of input ``name``: layers in a row, factorized kernels.
+    """Put ``other`` in the place of input ``name``: layers in a row, factorized
+    kernels.
 
     ``other`` is spliced in where the two views agree, and stays a sub-network where
     they do not.
@@ -219,7 +220,9 @@ def restrict_operand(
         index = op.index
         if label == op.input:
             if step > 1 and size > 1:
-                raise NetworkError(f"restrict: a step on input leg {label!r} of a pattern")
+                raise NetworkError(
+                    f"restrict: a step on input leg {label!r} of a pattern"
+                )
             return with_fields(op, index=index.narrow_input(start, size))
         if label == op.output:
             index = index.narrow_output(start, span).every_output(step)

@@ -1,13 +1,14 @@
 """The labeled tensor network: operands, an output and label sizes, as one value.
 
-A network means one sum. Over every assignment of values to its labels that satisfies all
-patterns and reindexings,
+A network means one sum. Over every assignment of values to its labels that satisfies
+all patterns and reindexings,
 
     out[positions] += scale * product of input_t[positions_t]
 
-where the positions of each axis are affine in the labels (see :class:`tnconv.axis.Axis`).
-A label on more than two operands is a hyper-edge; a label on two output axes writes a
-diagonal; a label only on the output broadcasts. Nothing here touches an array.
+where the positions of each axis are affine in the labels (see
+:class:`tnconv.axis.Axis`). A label on more than two operands is a hyper-edge; a label
+on two output axes writes a diagonal; a label only on the output broadcasts. Nothing
+here touches an array.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ class Network:
     def __hash__(self) -> int:
         return self._hash
 
-    # ---- questions -----------------------------------------------------------------
+    # ---- questions
 
     @property
     def inputs(self) -> tuple[Input, ...]:
@@ -179,7 +180,7 @@ class Network:
 
         return to_text(self)
 
-    # ---- small changes -------------------------------------------------------------
+    # ---- small changes
 
     def with_operands(
         self, operands: Iterable[Operand], output: Iterable[Axis] | None = None
@@ -228,8 +229,10 @@ def rename_operand(operand: Operand, names: Mapping[str, str]) -> Operand:
     """One operand with other label names."""
     if isinstance(operand, (Input, SubNetwork)):
         return replace(operand, axes=tuple(axis.rename(names) for axis in operand.axes))
-    new = {leg: names.get(getattr(operand, leg), getattr(operand, leg))
-           for leg in ("input", "output")}
+    new = {
+        leg: names.get(getattr(operand, leg), getattr(operand, leg))
+        for leg in ("input", "output")
+    }
     if isinstance(operand, Reindex):
         return replace(operand, **new)
     return replace(operand, **new, kernel=names.get(operand.kernel, operand.kernel))

@@ -91,7 +91,7 @@ class _Builder:
                 found[j] = label
         return found
 
-    # ---- sizes -------------------------------------------------------------------
+    # ---- sizes
 
     def _find_sizes(self, inner: Mapping[int, Shape]) -> None:
         """Go round until nothing new is found, then name the first label without."""
@@ -176,7 +176,7 @@ class _Builder:
         elif op.output in self.sizes:
             self.sizes[op.input] = self.sizes[op.output] - more
 
-    # ---- operands ------------------------------------------------------------------
+    # ---- operands
 
     def _operand(
         self,

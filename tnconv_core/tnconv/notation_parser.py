@@ -65,7 +65,7 @@ class _Reader:
     inputs: int = 0
     places: dict[str, int] = field(default_factory=dict)
 
-    # ---- tokens --------------------------------------------------------------------
+    # ---- tokens
 
     def peek(self, ahead: int = 0) -> Token:
         return self.tokens[min(self.next + ahead, len(self.tokens) - 1)]
@@ -97,7 +97,7 @@ class _Reader:
         sign = -1 if self.take("-") else 1
         return sign * int(self.expect("number", "a number").text)
 
-    # ---- networks and operands -----------------------------------------------------
+    # ---- networks and operands
 
     def network(self) -> NetworkText:
         outer, self.places = self.places, {}
@@ -180,7 +180,7 @@ class _Reader:
             fail(self.text, at, f"expected two widths, as {mode}(i, 1, 1)")
         return ReindexText(output, mode, label, tuple(numbers), at)
 
-    # ---- axes ----------------------------------------------------------------------
+    # ---- axes
 
     def axes(self) -> tuple[AxisText, ...]:
         found: list[AxisText] = []
@@ -237,7 +237,7 @@ class _Reader:
             sign = 1 if self.take("+") else -1
             self.next += sign < 0
 
-    # ---- scale and sizes -------------------------------------------------------------
+    # ---- scale and sizes
 
     def scale(self) -> Fraction:
         if self.peek().kind not in ("-", "number"):

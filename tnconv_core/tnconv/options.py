@@ -35,7 +35,8 @@ def _interned(*values: Any) -> Options:
     return Options(*values)
 
 
-_CURRENT: ContextVar[Options] = ContextVar("tnconv_options", default=_interned())
+_DEFAULT = _interned(*(field.default for field in fields(Options)))
+_CURRENT: ContextVar[Options] = ContextVar("tnconv_options", default=_DEFAULT)
 
 
 def current() -> Options:

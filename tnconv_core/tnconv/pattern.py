@@ -47,7 +47,7 @@ class IndexPattern:
         if self.stride < 1 or self.dilation < 1:
             raise NetworkError(f"index pattern: stride and dilation start at 1: {self}")
 
-    # ---- the entries -----------------------------------------------------------
+    # ---- the entries
 
     def position(self, output: int, kernel: int) -> int:
         """The input position that ``(output, kernel)`` reads, in range or not."""
@@ -95,7 +95,7 @@ class IndexPattern:
                 ends += [self.position(outputs[0], k), self.position(outputs[-1], k)]
         return range(min(ends), max(ends) + 1) if ends else range(0)
 
-    # ---- predicates --------------------------------------------------------------
+    # ---- predicates
 
     def is_empty(self) -> bool:
         """Whether every entry is 0."""
@@ -145,7 +145,7 @@ class IndexPattern:
         """Greatest common divisor of stride and dilation."""
         return gcd(self.stride, self.dilation)
 
-    # ---- moves -------------------------------------------------------------------
+    # ---- moves
 
     def narrow_input(self, start: int, size: int) -> IndexPattern:
         """Keep input positions ``start .. start+size``."""
@@ -164,9 +164,7 @@ class IndexPattern:
     def every_output(self, step: int) -> IndexPattern:
         """Keep every ``step``-th output position, from the first."""
         _check_step(step)
-        return replace(
-            self, output=-(-self.output // step), stride=self.stride * step
-        )
+        return replace(self, output=-(-self.output // step), stride=self.stride * step)
 
     def every_kernel(self, step: int) -> IndexPattern:
         """Keep every ``step``-th kernel position, from the first."""
@@ -191,9 +189,7 @@ class IndexPattern:
         """The pattern on an input that was padded explicitly."""
         if self.input + low + high < 0:
             raise NetworkError(f"index pattern: cropping ({low}, {high}) off {self}")
-        return replace(
-            self, input=self.input + low + high, padding=self.padding - low
-        )
+        return replace(self, input=self.input + low + high, padding=self.padding - low)
 
     def transpose(self) -> IndexPattern:
         """Exchange input and output, the kernel reversed; stride 1 only."""

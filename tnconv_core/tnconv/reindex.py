@@ -1,8 +1,8 @@
 """Padding modes as symbolic maps: which input position each padded position copies.
 
-A padding mode other than zeros is an operand of its own: the 0/1 matrix ``R[i, p]`` that
-is 1 where padded position ``p`` is a copy of input position ``i``. It is kept as a few
-affine pieces, so that reading through it is a concatenation of slices, and writing
+A padding mode other than zeros is an operand of its own: the 0/1 matrix ``R[i, p]``
+that is 1 where padded position ``p`` is a copy of input position ``i``. It is kept as a
+few affine pieces, so that reading through it is a concatenation of slices, and writing
 through it (the transpose) adds slices.
 """
 
@@ -44,7 +44,9 @@ class IndexMap:
         for piece in self.pieces:
             ends = (piece.start, piece.start + piece.step * (piece.length - 1))
             if piece.length < 1 or not all(0 <= end < self.input for end in ends):
-                raise NetworkError(f"index map: {piece} leaves an input of {self.input}")
+                raise NetworkError(
+                    f"index map: {piece} leaves an input of {self.input}"
+                )
 
     @classmethod
     def padding(cls, mode: str, size: int, low: int, high: int) -> IndexMap:
@@ -86,7 +88,9 @@ class IndexMap:
     def narrow(self, start: int, size: int) -> IndexMap:
         """Keep padded positions ``start .. start+size``."""
         if start < 0 or size < 0 or start + size > self.output:
-            raise NetworkError(f"index map: slice {start}:{start + size} of {self.output}")
+            raise NetworkError(
+                f"index map: slice {start}:{start + size} of {self.output}"
+            )
         kept: list[Piece] = []
         for piece in self.pieces:
             first, last = max(0, start), min(piece.length, start + size)
@@ -101,8 +105,8 @@ def _check_width(mode: str, size: int, low: int, high: int) -> None:
     widest = max(low, high, 0)
     if limit is not None and widest > max(0, limit):
         raise ArgumentError(
-            f"padding mode {mode!r}: a padding of {widest} does not fit an input of size "
-            f"{size} (at most {max(0, limit)}); pad less or use 'zeros' or 'replicate'"
+            f"padding mode {mode!r}: a padding of {widest} does not fit an input of "
+            f"size {size} (at most {max(0, limit)}); pad less or use 'zeros' or 'replicate'"
         )
     if not size and widest:
         raise ArgumentError(f"padding mode {mode!r}: an input of size 0 has no values")

@@ -1,8 +1,9 @@
 """Splicing: put the operands of a sub-network straight into the network around it.
 
 The sub-network writes its result through one set of views and the network reads it
-through another. Where the two name the same positions the labels are identified, and the
-planner sees one flat network; elsewhere the sub-network stays an operand of its own.
+through another. Where the two name the same positions the labels are identified, and
+the planner sees one flat network; elsewhere the sub-network stays an operand of its
+own.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ def splice_all(network: Network) -> Network:
     if not any(isinstance(op, SubNetwork) for op in network.operands):
         return network
     operands = tuple(
-        replace(op, network=splice_all(op.network)) if isinstance(op, SubNetwork) else op
+        replace(op, network=splice_all(op.network))
+        if isinstance(op, SubNetwork)
+        else op
         for op in network.operands
     )
     network = replace(network, operands=operands)
@@ -115,7 +118,7 @@ def _split_label(
     step = 1
     for name, size in reversed(parts):
         terms.append((name, step))
-        step *= size
+        step *= max(1, size)
     return substitute_axes(network, label, tuple(reversed(terms)), 0, dict(parts))
 
 
@@ -130,7 +133,9 @@ def substitute_axes(
     operands = tuple(
         op
         if isinstance(op, (Pattern, Reindex))
-        else replace(op, axes=tuple(a.substitute(label, terms, offset) for a in op.axes))
+        else replace(
+            op, axes=tuple(a.substitute(label, terms, offset) for a in op.axes)
+        )
         for op in network.operands
     )
     output = tuple(a.substitute(label, terms, offset) for a in network.output)

@@ -48,8 +48,8 @@ def _check_operand(operand: Operand, where: str, sizes: dict[str, int]) -> None:
         for leg, label in zip(legs, operand.labels, strict=True):
             if getattr(record, leg) != sizes[label]:
                 raise NetworkError(
-                    f"{where}: its {leg} leg {label!r} has size {getattr(record, leg)}, "
-                    f"the label {sizes[label]}"
+                    f"{where}: its {leg} leg {label!r} has size {getattr(record, leg)}"
+                    f", the label {sizes[label]}"
                 )
     elif isinstance(operand, SubNetwork):
         inner = operand.network.shape

@@ -1,4 +1,4 @@
-"""The backend protocol: who accepts an array, and who turns a program into a closure."""
+"""The backend protocol: who accepts an array, who compiles a program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An expression: a network with its plan, ready to run on arrays; and the plan cache."""
+"""A network with its plan, ready to run on arrays; and the plan cache."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ class Expression:
         place = common_place("expression", self.network, ordered)
         if place.backend != self.backend.name or place.dtype != self.dtype:
             raise ArrayError(
-                f"expression: planned for {self.backend.name} {self.dtype}, called with "
-                f"arrays of {place.backend} {place.dtype}; plan another expression"
+                f"expression: planned for {self.backend.name} {self.dtype}, called "
+                f"with arrays of {place.backend} {place.dtype}; plan another expression"
             )
         return self.backend.call(self.compiled(place), self, ordered)
 
@@ -75,9 +75,7 @@ class Expression:
             place, lambda: self.backend.compile(self.planned.program, place)
         )
 
-    def _ordered(
-        self, arrays: Sequence[Array], named: dict[str, Array]
-    ) -> list[Array]:
+    def _ordered(self, arrays: Sequence[Array], named: dict[str, Array]) -> list[Array]:
         names = list(self.network.arguments)
         if len(arrays) + len(named) != len(names) or not set(named) <= set(
             names[len(arrays) :]
@@ -92,7 +90,7 @@ class Expression:
 
 def common_place(operation: str, network: Network, arrays: Sequence[Array]) -> Place:
     """Where all arrays are; raises where they differ or have other shapes."""
-    places = places_of(operation, arrays)
+    places = places_of(operation, arrays, tuple(network.arguments))
     for (name, shape), array in zip(network.arguments.items(), arrays, strict=True):
         if tuple(array.shape) != shape:
             raise ArgumentError(
@@ -102,23 +100,27 @@ def common_place(operation: str, network: Network, arrays: Sequence[Array]) -> P
     return places[0]
 
 
-def places_of(operation: str, arrays: Sequence[Array]) -> list[Place]:
+def places_of(
+    operation: str, arrays: Sequence[Array], names: Sequence[str] = ()
+) -> list[Place]:
     """The place of every array; raises ArrayError where libraries, dtypes or devices
     are mixed, naming the first array that differs."""
+    names = names or [f"argument {number + 1}" for number in range(len(arrays))]
     places = []
-    for number, array in enumerate(arrays):
+    for name, array in zip(names, arrays, strict=False):
         try:
-            places.append(backend_for(type(array)).place(array))
+            kind: Any = type(array)
+            places.append(backend_for(kind).place(array))
         except ArrayError as error:
-            raise ArrayError(f"{operation}: argument {number + 1}: {error}") from None
-    for number, place in enumerate(places):
+            raise ArrayError(f"{operation}: {name}: {error}") from None
+    for name, place in zip(names, places, strict=False):
         for what in ("backend", "library", "dtype", "device"):
             first, here = getattr(places[0], what), getattr(place, what)
             if first != here:
                 raise ArrayError(
-                    f"{operation}: argument {number + 1} has {what} {_name(here)}, "
-                    f"argument 1 has {_name(first)}; convert one of them first "
-                    "(tnconv never casts or moves arrays)"
+                    f"{operation}: {name} has {what} {_name(here)}, {names[0]} has "
+                    f"{_name(first)}; convert one of them first (tnconv never casts "
+                    "or moves arrays)"
                 )
     return places
 
@@ -147,7 +149,9 @@ def expression(
     'exact search'
     """
     if dtype not in ITEMSIZE:
-        raise ArrayError(f"expression: dtype {dtype!r} is none of {', '.join(ITEMSIZE)}")
+        raise ArrayError(
+            f"expression: dtype {dtype!r} is none of {', '.join(ITEMSIZE)}"
+        )
     place = Place(backend, None, dtype, device)
     return planned_expression(
         network, backend_named(backend), place, changed(current(), options)
@@ -164,9 +168,7 @@ def planned_expression(
     planned = _PLANS.get_or_make(
         key, lambda: plan_network(network, machine, itemsize, options)
     )
-    return Expression(
-        network, backend, place.dtype, options, planned, BoundedCache(32)
-    )
+    return Expression(network, backend, place.dtype, options, planned, BoundedCache(32))
 
 
 def clear_caches() -> None:

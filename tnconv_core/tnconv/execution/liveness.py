@@ -72,12 +72,7 @@ def _may_overwrite(
     else:
         return False
     shared = any(roots[r] == total for r in other)
-    return (
-        total >= count
-        and roots[total] == total
-        and last[total] == at
-        and not shared
-    )
+    return total >= count and roots[total] == total and last[total] == at and not shared
 
 
 def peak_bytes(

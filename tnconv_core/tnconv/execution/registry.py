@@ -1,4 +1,5 @@
-"""Finding backends and other plug-ins: entry points, or the built-in table without them.
+"""Finding backends and other plug-ins: entry points, or the built-in table without
+them.
 
 The built-ins are named by text here, so that a bare checkout works and importing tnconv
 imports no array library.
@@ -36,7 +37,7 @@ NEEDS = {"numpy": "numpy", "torch": "torch"}
 
 @cache
 def plugins(group: str) -> dict[str, Any]:
-    """Everything registered in an entry-point group, built-ins first, not yet loaded."""
+    """Everything registered in an entry-point group, built-ins first, not loaded."""
     found: dict[str, Any] = dict(BUILTIN[group])
     for entry in entry_points(group=group):
         if found.get(entry.name) != entry.value:
@@ -63,14 +64,14 @@ def backend(name: str) -> Backend:
         found: Backend = load("tnconv.backends", name)()
     except ImportError as error:
         raise MissingDependencyError(
-            f'backend {name!r} needs a library that is not installed ({error}); '
+            f"backend {name!r} needs a library that is not installed ({error}); "
             f'install it with: pip install "tnconv[{name}]"'
         ) from error
     return found
 
 
 @cache
-def backend_for(kind: type) -> Backend:
+def backend_for(kind: Any) -> Backend:
     """The backend for arrays of a type; libraries that are not loaded are not asked."""
     names = [n for n in plugins("tnconv.backends") if n != "array_api"]
     for name in (*names, "array_api"):
@@ -79,9 +80,9 @@ def backend_for(kind: type) -> Backend:
         candidate = backend(name)
         if candidate.accepts(kind):
             return candidate
+    name = getattr(kind, "__qualname__", kind)
     raise ArrayError(
-        f"{kind.__module__}.{kind.__qualname__} is not an array of a known library; "
+        f"{getattr(kind, '__module__', '')}.{name} is not an array of a known library; "
         "pass arrays of NumPy, PyTorch, CuPy, JAX or any library that follows the "
         "Python array API standard"
     )
-

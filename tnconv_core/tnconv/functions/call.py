@@ -35,7 +35,10 @@ class _Entry:
     run: Run
     job: Any
     call: Callable[[Run, Any, Sequence[Array]], Array]
-    bias_shape: tuple[int, ...] | None
+    #: which array is each argument of the network; None: they are in order
+    order: tuple[int, ...] | None
+    #: the index that lines a bias up with the channels
+    spread: tuple[slice | None, ...] | None
 
 
 _CALLS: BoundedCache[_Entry] = BoundedCache(4096)
@@ -61,10 +64,10 @@ def call(
         key, entry = None, None
     if entry is None:
         entry = _planned(operation, arrays, arguments, bias, key)
+    if entry.order is not None:
+        arrays = tuple([arrays[j] for j in entry.order])
     result = entry.call(entry.run, entry.job, arrays)
-    if bias is not None:
-        result = result + bias.reshape(entry.bias_shape)
-    return result
+    return result if bias is None else result + bias[entry.spread]
 
 
 def _planned(
@@ -75,7 +78,8 @@ def _planned(
     key: Any,
 ) -> _Entry:
     given = arrays if bias is None else (*arrays, bias)
-    places = places_of(operation.name, given)
+    names = operation.names or tuple(f"array {j + 1}" for j in range(len(arrays)))
+    places = places_of(operation.name, given, (*names, "bias"))
     shapes = [tuple(int(n) for n in a.shape) for a in arrays]
     if key is None:  # dtype or device hidden: the place knows them
         key = (operation, arguments, current(), *places, *map(tuple, shapes))
@@ -83,18 +87,28 @@ def _planned(
 
     def make() -> _Entry:
         network = operation.build(*shapes, *arguments)
-        backend = backend_for(type(arrays[0]))
+        kind: Any = type(arrays[0])
+        backend = backend_for(kind)
         found = planned_expression(network, backend, places[0], current())
-        bias_shape = _bias_shape(operation.name, network, arrays, bias)
-        return _Entry(found.compiled(places[0]), found, backend.call, bias_shape)
+        spread = _spread(operation.name, network, arrays, bias)
+        run, order = found.compiled(places[0]), _order(operation, network)
+        return _Entry(run, found, backend.call, order, spread)
 
     return _CALLS.get_or_make(key, make)
 
 
-def _bias_shape(
+def _order(operation: Operation, network: Network) -> tuple[int, ...] | None:
+    """Where each argument of the network stands among the arrays of the call."""
+    wanted = tuple(network.arguments)
+    if not operation.names or wanted == operation.names:
+        return None
+    return tuple(operation.names.index(name) for name in wanted)
+
+
+def _spread(
     name: str, network: Network, arrays: Sequence[Array], bias: Array | None
-) -> tuple[int, ...] | None:
-    """The shape a bias is broadcast in: its channels, then ones for space."""
+) -> tuple[slice | None, ...] | None:
+    """The index that gives a bias an axis of length 1 per spatial dimension."""
     if bias is None:
         return None
     spatial = len(arrays[1].shape) - 2
@@ -104,7 +118,7 @@ def _bias_shape(
             f"{name}: bias has shape {tuple(bias.shape)}, the result has {channels} "
             f"channels (shape {network.shape}); pass a bias of shape ({channels},)"
         )
-    return (channels, *(1,) * spatial)
+    return (slice(None), *(None,) * spatial)
 
 
 def clear() -> None:

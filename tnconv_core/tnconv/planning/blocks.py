@@ -14,7 +14,7 @@ from tnconv.axis import Axis
 from tnconv.edits import restrict
 from tnconv.errors import NetworkError
 from tnconv.execution.program import Block, Loop, Program, Slices
-from tnconv.network import Input, Network, Pattern, SubNetwork
+from tnconv.network import Input, Network, SubNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,9 @@ def _localized(network: Network) -> CutBlock:
                 for (a, b), (c, d) in zip(mine, have, strict=True)
             ]
     operands = [
-        replace(op, axes=_moved(op.axes, spans[op.name])) if isinstance(op, Input) else op
+        replace(op, axes=_moved(op.axes, spans[op.name]))
+        if isinstance(op, Input)
+        else op
         for op in network.operands
     ]
     write = [_span(axis, network.sizes) for axis in network.output]

@@ -1,7 +1,7 @@
 """The builder: forms write their steps through it, and it prices them as they come.
 
-The same code prices a candidate and lowers the plan that was chosen, so what is priced is
-what runs. Equal steps are written once, so twin sub-networks are contracted once.
+The same code prices a candidate and lowers the plan that was chosen, so what is priced
+is what runs. Equal steps are written once, so twin sub-networks are contracted once.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Builder:
         self.cost = Cost()
         self._known: dict[Step, int] = {}
 
-    # ---- steps ---------------------------------------------------------------------
+    # ---- steps
 
     def add(self, step: Step) -> int:
         """Append a step, or find the register of an equal one."""
@@ -116,7 +116,7 @@ class Builder:
             total *= self.sizes[label]
         return total
 
-    # ---- reading -------------------------------------------------------------------
+    # ---- reading
 
     def padded(self, value: Value) -> Value:
         """The same value on a register where every position it reads exists."""
@@ -203,11 +203,9 @@ class Builder:
         source = self.read(value, [[a] for a in (*kept, *gone)])
         shape = tuple(self.sizes[a] for a in kept)
         axes = tuple(range(len(kept), len(order)))
-        return self.plain(
-            self.add(Sum((source,), shape, axes)), [[a] for a in kept]
-        )
+        return self.plain(self.add(Sum((source,), shape, axes)), [[a] for a in kept])
 
-    # ---- writing -------------------------------------------------------------------
+    # ---- writing
 
     def add_into(
         self,
@@ -216,7 +214,7 @@ class Builder:
         total: int | None = None,
         injective: bool = False,
     ) -> int:
-        """Scatter a value into zeros (or ``total``) of the shape of ``axes``, in range."""
+        """Scatter a value into zeros (or ``total``) shaped as ``axes``, in range."""
         labels = list(dict.fromkeys(a for axis in axes for a, _ in axis.terms))
         labels += [a for a in value.labels if a not in labels]
         source = self.read(value, [[a] for a in labels])

@@ -1,8 +1,8 @@
 """What a step costs: seconds, multiply-adds, bytes moved.
 
 The terms are those measurements showed to matter: matrix products by shape, copies by
-the length of their contiguous runs, strided sums, fresh memory, the number of calls, and
-the backend's own convolution by role and kind of grouping.
+the length of their contiguous runs, strided sums, fresh memory, the number of calls,
+and the backend's own convolution by role and kind of grouping.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def _matmul(step: Matmul, builder: Builder) -> Cost:
 
 def _multiply_sum(step: MultiplySum, builder: Builder) -> Cost:
     m = builder.machine
-    sizes = {}
+    sizes: dict[int, int] = {}
     for dims, register in zip((step.left, step.right), step.sources, strict=True):
         sizes.update(zip(dims, builder.shapes[register], strict=True))
     count = prod(sizes.values())

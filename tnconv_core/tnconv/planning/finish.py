@@ -41,7 +41,13 @@ def _scattered(builder: Builder, value: Value, network: Network) -> int:
             continue
         cut = True
         axes.append(
-            replace(axis, size=high + 1 - low, offset=axis.offset - low, low=0, high=high + 1 - low)
+            replace(
+                axis,
+                size=high + 1 - low,
+                offset=axis.offset - low,
+                low=0,
+                high=high + 1 - low,
+            )
         )
         window.append((-low, axis.size - low))
         valid.append((max(0, axis.low - low), max(0, axis.high - low)))

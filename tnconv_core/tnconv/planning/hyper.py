@@ -1,8 +1,8 @@
 """Beyond the exact search: cotengra finds a contraction tree, our forms carry it out.
 
-cotengra prices patterns as dense tensors, so its tree is taken as advice: along the tree,
-every join of two arrays is planned exactly together with the patterns waiting there.
-This is the only file that imports cotengra.
+cotengra prices patterns as dense tensors, so its tree is taken as advice: along the
+tree, every join of two arrays is planned exactly together with the patterns waiting
+there. This is the only file that imports cotengra.
 """
 
 from __future__ import annotations
@@ -45,8 +45,11 @@ def _tree(problem: Problem) -> list[tuple[int, int]]:
     order = [label for label, _ in problem.network.label_sizes]
     symbol = {label: cotengra.get_symbol(j) for j, label in enumerate(order)}
     inputs = [tuple(symbol[a] for a in op.labels) for op in problem.operands]
-    output = tuple(symbol[a] for a in problem.network.output_labels
-                   if any(a in op.labels for op in problem.operands))
+    output = tuple(
+        symbol[a]
+        for a in problem.network.output_labels
+        if any(a in op.labels for op in problem.operands)
+    )
     sizes = {symbol[a]: max(1, int(n)) for a, n in problem.network.label_sizes}
     if len(inputs) == 1:
         return []

@@ -61,9 +61,7 @@ class Machine:
         halves = ("float16", "bfloat16")  # computed in float32
         real = dtype in ("float32", "float64", *halves)
         dims = self.native_dims if real else ()
-        return replace(
-            self, gemm=self.gemm * factor, native=native, native_dims=dims
-        )
+        return replace(self, gemm=self.gemm * factor, native=native, native_dims=dims)
 
 
 NUMPY = Machine(

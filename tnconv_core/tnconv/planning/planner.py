@@ -8,10 +8,11 @@ from functools import cache
 
 from tnconv.errors import MemoryLimitError, NetworkError
 from tnconv.execution.liveness import peak_bytes
-from tnconv.execution.program import Program, size_of
+from tnconv.execution.program import AxisMap, Constant, Program, View, size_of
 from tnconv.execution.registry import load, plugins
 from tnconv.network import Network, SubNetwork
 from tnconv.options import Options
+from tnconv.pattern import IndexPattern
 from tnconv.planning.blocks import (
     Cut,
     CutBlock,
@@ -73,8 +74,8 @@ def plan_network(
         least = _unlimited(network, machine, itemsize, options).peak
         raise MemoryLimitError(
             f"no plan found within memory_limit={options.memory_limit} bytes: the plan "
-            f"without a limit needs {least} bytes beyond inputs and result, and looping "
-            "over blocks does not bring it low enough; raise the limit"
+            f"without a limit needs {least} bytes beyond inputs and result, and "
+            "looping over blocks does not bring it low enough; raise the limit"
         )
     return best
 
@@ -83,6 +84,8 @@ def _unlimited(
     network: Network, machine: Machine, itemsize: int, options: Options
 ) -> Planned:
     """The cheapest of the simplified network and its alternatives."""
+    if 0 in network.sizes.values():
+        return _nothing(network)
     simplified = simplify(network)
     rivals = [("simplified", simplified.network)]
     if options.alternatives:
@@ -99,9 +102,18 @@ def _unlimited(
     considered = tuple((n, p.seconds) for n, p in found)
     plan = replace(best.plan, rewrites=name)
     trace = simplified.trace if name == "simplified" else ()
-    return replace(
-        best, network=network, trace=trace, plan=plan, considered=considered
-    )
+    return replace(best, network=network, trace=trace, plan=plan, considered=considered)
+
+
+def _nothing(network: Network) -> Planned:
+    """A label of size 0 leaves nothing to add up: the result is zeros."""
+    arguments, count = tuple(network.arguments.items()), len(network.arguments)
+    zero = Constant((), (), IndexPattern(0, 1, 1), ())
+    maps: tuple[AxisMap, ...] = ()
+    wide = View((count,), network.shape, maps, network.shape, True)
+    program = Program(arguments, (zero, wide), count + 1)
+    plan = Plan(network, (), 0.0, "nothing to add up")
+    return Planned(network, (), plan, program, 0.0, 0, 0, 0, (), ())
 
 
 def _records(network: Network) -> list[str]:
@@ -121,7 +133,9 @@ def _plan_flat(
             parts[j] = inner.program
             below += inner.seconds
     problem = Problem(network)
-    plan = _searched(problem, Search(problem, machine, itemsize, _allowed(options)), options)
+    plan = _searched(
+        problem, Search(problem, machine, itemsize, _allowed(options)), options
+    )
     table = form_table()
     lowered = lower(plan, machine, itemsize, table, parts)
     return Planned(
@@ -143,9 +157,7 @@ def _searched(problem: Problem, found: Search, options: Options) -> Plan:
     count = len(problem.operands)
     if not count:
         return Plan(problem.network, (), 0.0, "nothing to contract")
-    exact = options.planner == "exact" or (
-        options.planner == "auto" and count <= EXACT
-    )
+    exact = options.planner == "exact" or (options.planner == "auto" and count <= EXACT)
     if not exact or count > BOUNDED:
         from tnconv.planning.hyper import follow_tree
 

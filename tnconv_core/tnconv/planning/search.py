@@ -1,9 +1,9 @@
 """The exact search: dynamic programming over connected subsets of operands.
 
 What a subset of operands is worth does not depend on how it was contracted, so the best
-way to contract it is the best split into two subsets (with the patterns between them), or
-a subset and one more pattern. Every candidate is written by its form into an estimating
-builder; what is priced is what will run.
+way to contract it is the best split into two subsets (with the patterns between them),
+or a subset and one more pattern. Every candidate is written by its form into an
+estimating builder; what is priced is what will run.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Search:
         self._bit_sizes = [(b, sizes[a]) for a, b in problem.label_bits.items()]
         self.widest = max((len(f.constraints) and f.constraints[-1]) for f in forms)
 
-    # ---- one candidate ---------------------------------------------------------------
+    # ---- one candidate
 
     def consider(self, values: tuple[int, ...], constraints: tuple[int, ...]) -> None:
         """Price every form on one site and keep the best."""
@@ -162,13 +162,13 @@ class Search:
         if any(part.twin is None for part in parts):
             return None
         order = list(dict.fromkeys(a for v in site.values for a in v.labels))
-        order += [
-            a for c in site.constraints for a in c.labels if a not in order
-        ]
+        order += [a for c in site.constraints for a in c.labels if a not in order]
         number = {label: j for j, label in enumerate(order)}
         records = tuple(
-            (getattr(c, "index", None) or getattr(c, "map", None),
-             tuple(number[a] for a in c.labels))
+            (
+                getattr(c, "index", None) or getattr(c, "map", None),
+                tuple(number[a] for a in c.labels),
+            )
             for c in site.constraints
         )
         seats = tuple(tuple(number[a] for a in v.labels) for v in site.values)
@@ -177,7 +177,7 @@ class Search:
         inner = tuple(part.twin for part in parts)
         return (form.name, named, inner, seats, records, alive)
 
-    # ---- all candidates ----------------------------------------------------------------
+    # ---- all candidates
 
     def seed(self) -> None:
         """The operands themselves; a part without arrays starts from a constant."""
@@ -186,20 +186,22 @@ class Search:
             self._seed_array(j)
         for part in problem.components():
             if not any(part >> j & 1 for j in problem.arrays):
-                self._seed_constant(next(j for j in problem.constraints if part >> j & 1))
+                self._seed_constant(
+                    next(j for j in problem.constraints if part >> j & 1)
+                )
 
     def _seed_array(self, j: int) -> None:
         problem, op = self.problem, self.problem.operands[j]
         shape = tuple(axis.size for axis in problem.axes(j))
-        builder = Estimator(
-            problem.network.sizes, self.machine, self.itemsize, [shape]
-        )
+        builder = Estimator(problem.network.sizes, self.machine, self.itemsize, [shape])
         alive = problem.alive(1 << j)
         value = Value(0, problem.axes(j))
         value = builder.reduce(value, set(value.labels) - problem.names(alive))
         order = {label: n for n, label in enumerate(op.labels)}
-        axes = tuple(axis.rename({a: str(n) for a, n in order.items()})
-                     for axis in problem.axes(j))
+        axes = tuple(
+            axis.rename({a: str(n) for a, n in order.items()})
+            for axis in problem.axes(j)
+        )
         kept = tuple(sorted(order[a] for a in value.labels))
         seconds = builder.cost.seconds
         if 1 << j == problem.full:
@@ -209,7 +211,12 @@ class Search:
             builder.shapes[value.register],
             alive,
             seconds,
-            twin=(getattr(op, "name", id(op)), getattr(op, "conjugate", None), axes, kept),
+            twin=(
+                getattr(op, "name", id(op)),
+                getattr(op, "conjugate", None),
+                axes,
+                kept,
+            ),
         )
 
     def _seed_constant(self, j: int) -> None:
@@ -243,7 +250,7 @@ class Search:
         return self.states[self.problem.full]
 
     def combine(self, leaves: Sequence[int]) -> None:
-        """Dynamic programming over unions of ``leaves``: states found, or constraints."""
+        """Dynamic programming over unions of ``leaves``: states or constraints."""
         bits = {leaf: 1 << j for j, leaf in enumerate(leaves)}
         done: dict[int, list[int]] = {1: [x for x in leaves if x in self.states]}
         size = dict.fromkeys(done[1], 1)

@@ -81,7 +81,7 @@ class _Drawing:
             network, operands=operands, output=split(network.output), label_sizes=sizes
         )
 
-    # ---- patterns ----------------------------------------------------------------
+    # ---- patterns
 
     def _add_relations(self) -> None:
         first = self._pattern(self._record(), "i", "o", "k")
@@ -172,7 +172,7 @@ class _Drawing:
         self.sizes["r"] = index_map.input
         self.relations.append(Reindex(index_map, "r", "i"))
 
-    # ---- axes --------------------------------------------------------------------
+    # ---- axes
 
     def _axes(self) -> tuple[Axis, ...]:
         labels = [a for a in sorted(self.sizes) if self.choose((True, False))][:5]

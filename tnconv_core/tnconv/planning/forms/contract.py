@@ -24,7 +24,7 @@ def gemm_variants(b: Builder, site: Site) -> Iterable[Variant]:
     permuted inside: summed over afterwards where it is contracted.
     """
     left, right = site.values
-    shared, summed, rows, columns = split_labels(left.labels, right.labels, site.alive)
+    shared, summed, _, _ = split_labels(left.labels, right.labels, site.alive)
     loops = [""]
     for value in site.values:
         order = b.memory_order(value, set(value.labels) - shared)
@@ -42,7 +42,7 @@ def _larger_first(b: Builder, site: Site) -> bool:
 
 def emit_gemm(b: Builder, site: Site, variant: Variant) -> Value:
     """One batched matrix product, and a sum over the loop label if it is contracted."""
-    loop, swap = variant
+    loop, swap = str(variant[0]), bool(variant[1])
     left, right = reversed(_reduced(b, site)) if swap else _reduced(b, site)
     shared, summed, rows, columns = split_labels(left.labels, right.labels, site.alive)
     larger = left if b.size(left.labels) >= b.size(right.labels) else right

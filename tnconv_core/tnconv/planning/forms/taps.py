@@ -101,9 +101,7 @@ def _scatter(
     b: Builder, cast: Casting, value: Value, at: Mapping[str, int], total: int | None
 ) -> int:
     plain = [Axis(b.sizes[a], ((a, 1),)) for a in _others(cast, value)]
-    hulls = [
-        hull(p).substitute(p.kernel, (), at[p.kernel]) for p in cast.patterns
-    ]
+    hulls = [hull(p).substitute(p.kernel, (), at[p.kernel]) for p in cast.patterns]
     return b.add_into(value, (*plain, *hulls), total, injective=True)
 
 
@@ -116,9 +114,7 @@ def _cropped(b: Builder, cast: Casting, value: Value, total: int) -> Value:
     return Value(total, (*plain, *ends))
 
 
-def _stacked(
-    b: Builder, value: Value, parts: list[int], kernels: list[str]
-) -> Value:
+def _stacked(b: Builder, value: Value, parts: list[int], kernels: list[str]) -> Value:
     count = b.size(kernels)
     shape = (count, *b.shapes[value.register])
     register = b.add(Stack(tuple(b.all_turns(parts, count)), shape))
@@ -132,5 +128,3 @@ def _describe(site: Site, variant: Variant) -> str:
 
 
 TAPS = Form("taps", 2, range(1, 5), _variants, _emit, _describe)
-
-

@@ -1,10 +1,10 @@
 """A pattern joined with one value by views alone: window, diagonal, fold, scatter.
 
-Any two legs of a pattern fix the third, so nothing is multiplied. Where the value has the
-input leg and nothing else needs it, the pattern is substituted into the value's axes (a
-window, or a diagonal where the value has the output or kernel leg too). Where the value
-lacks the input leg and it is needed, the value is added into slices (fold; scatter where
-no two elements meet).
+Any two legs of a pattern fix the third, so nothing is multiplied. Where the value has
+the input leg and nothing else needs it, the pattern is substituted into the value's
+axes (a window, or a diagonal where the value has the output or kernel leg too). Where
+the value lacks the input leg and it is needed, the value is added into slices (fold;
+scatter where no two elements meet).
 """
 
 from __future__ import annotations

@@ -1,0 +1,69 @@
+"""Microseconds per call of tiny cached layers: tnconv and PyTorch, turn by turn.
+
+    python benchmarks/overhead.py
+
+One thread; the median of many short rounds, in which the two (and PyTorch once more, to
+show what the clock can resolve) take turns.
+"""
+
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+
+import tnconv
+
+ROUNDS, CALLS = 300, 20
+LAYERS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
+    "3x3, padding 1": ((1, 3, 6, 6), (4, 3, 3, 3), {"padding": 1}),
+    "3x3, batch of 4": ((4, 8, 8, 8), (8, 8, 3, 3), {"padding": 1}),
+    "1x1": ((1, 8, 6, 6), (8, 8, 1, 1), {}),
+    "stride 2": ((1, 3, 8, 8), (4, 3, 3, 3), {"stride": 2}),
+    "depthwise": ((1, 8, 6, 6), (8, 1, 3, 3), {"groups": 8, "padding": 1}),
+}
+
+
+def once(run: Callable[[], Any]) -> float:
+    """Microseconds per call, over a few calls."""
+    start = perf_counter()
+    for _ in range(CALLS):
+        run()
+    return (perf_counter() - start) / CALLS * 1e6
+
+
+def measured(runs: list[Callable[[], Any]]) -> list[float]:
+    """The median of each, the runs taking turns."""
+    for run in runs:
+        once(run)
+    rounds = [[once(run) for run in runs] for _ in range(ROUNDS)]
+    return [median(times) for times in zip(*rounds, strict=True)]
+
+
+def main() -> None:
+    """Print a line for each layer, with and without gradients."""
+    torch.set_num_threads(1)
+    print(f"{'layer':<26}{'tnconv':>9}{'torch':>9}{'again':>9}{'added':>9}  (us)")
+    for wanted in (False, True):
+        for name, (x_shape, weight_shape, hyper) in LAYERS.items():
+            x = torch.randn(x_shape)
+            weight = torch.randn(weight_shape, requires_grad=wanted)
+
+            def ours(x: Any = x, weight: Any = weight, known: Any = hyper) -> Any:
+                return tnconv.conv(x, weight, **known)
+
+            def peer(x: Any = x, weight: Any = weight, known: Any = hyper) -> Any:
+                return F.conv2d(x, weight, **known)
+
+            assert torch.allclose(ours(), peer(), atol=1e-4)
+            mine, theirs, again = measured([ours, peer, peer])
+            label = f"{name}, grad" if wanted else name
+            print(
+                f"{label:<26}{mine:9.1f}{theirs:9.1f}{again:9.1f}{mine - theirs:9.1f}"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -59,10 +59,8 @@ def scrambled(machine: Machine, random: Random) -> Machine:
 
     names = ("call", "gemm", "multiply", "copy", "copy_least", "strided_sum", "add")
     native = {
-        role: replace(rate, dense=odd(rate.dense), grouped=odd(rate.grouped),
-                      depthwise=odd(rate.depthwise))
-        for role, rate in machine.native.items()
-    }  # fmt: skip
+        key: replace(rate, rate=odd(rate.rate)) for key, rate in machine.native.items()
+    }
     changes: dict[str, Any] = {name: odd(getattr(machine, name)) for name in names}
     return replace(machine, native=native, **changes)
 

@@ -75,6 +75,18 @@ def test_space_to_depth_has_stride_one_both_ways() -> None:
             assert (index.stride, index.dilation, index.kernel) == (1, 1, 2)
 
 
+def test_space_to_depth_asks_for_zeros_past_the_kernel() -> None:
+    """The fourth of three taps must not be the first one of the next channel."""
+    text = "x: c i, i ~ 2 o + k - 1, w: ({}) -> o"
+    shapes = {"x": (2, 8), "w": (6,)}
+    inner, outer = (
+        parse(text.format(axis), shapes=shapes, sizes={"k": 3, "o": 4})
+        for axis in ("c k", "k c")
+    )
+    assert list(UNIT_STRIDE.apply(inner)) == []
+    assert only(UNIT_STRIDE, outer).patterns[0].index.stride == 1
+
+
 def test_dilation_to_batch_has_dilation_one() -> None:
     network = parse(
         "x: c i, i ~ o + 3 k - 3, w: d c k -> d o",

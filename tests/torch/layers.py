@@ -36,7 +36,9 @@ class Layer:
     @property
     def keywords(self) -> dict[str, Any]:
         """The keywords of tnconv's functions."""
-        return self.hyper if self.pairs is None else self.hyper | {"padding": self.pairs}
+        return (
+            self.hyper if self.pairs is None else self.hyper | {"padding": self.pairs}
+        )
 
     @property
     def channels(self) -> int:
@@ -106,7 +108,9 @@ LAYERS = (
         {"padding": 1, "padding_mode": "replicate"},
     ),
     Layer("circular", (2, 2, 5), (3, 2, 3), {"padding": 2, "padding_mode": "circular"}),
-    Layer("lopsided", (2, 2, 5), (3, 2, 3), {"padding_mode": "reflect"}, False, ((0, 2),)),
+    Layer(
+        "lopsided", (2, 2, 5), (3, 2, 3), {"padding_mode": "reflect"}, False, ((0, 2),)
+    ),
     Layer("unbatched", (3, 6), (4, 3, 3), {"padding": 1}),
     Layer("volume", (1, 2, 4, 3, 3), (2, 2, 2, 2, 3), {"padding": 1}),
     Layer("transposed", (2, 3, 4), (3, 2, 3), transposed=True),

@@ -1,4 +1,4 @@
-"""Derivatives through autograd: first and second, real and complex, and what is saved."""
+"""Derivatives through autograd: first, second, real, complex; and what is saved."""
 
 from collections.abc import Callable
 from typing import Any
@@ -98,9 +98,7 @@ def test_one_array_read_twice(dtype: torch.dtype) -> None:
     expected = torch.nn.functional.unfold(x[:, :, None], (1, 3)).sum().abs().square()
     found = tnconv.contract(gram, x)
     close(found.detach(), expected.detach().to(dtype))
-    assert gradcheck(
-        lambda y: tnconv.contract(gram, y), (x,), check_forward_ad=True
-    )
+    assert gradcheck(lambda y: tnconv.contract(gram, y), (x,), check_forward_ad=True)
     assert gradgradcheck(lambda y: tnconv.contract(gram, y), (x,))
 
 

@@ -94,8 +94,10 @@ def test_toeplitz_or_unfold_transpose_is_the_layer(layer: Layer) -> None:
         close(flat.reshape(expected.shape), expected)
     elif layer.hyper.get("groups", 1) == 1:
         columns = tnconv.unfold_transpose(x, tuple(weight.shape[2:]), **layer.keywords)
-        rows = weight.transpose(0, 1).reshape(weight.shape[1], -1).expand(
-            *columns.shape[:-2], -1, -1
+        rows = (
+            weight.transpose(0, 1)
+            .reshape(weight.shape[1], -1)
+            .expand(*columns.shape[:-2], -1, -1)
         )
         found = (columns.transpose(-1, -2) @ rows.transpose(-1, -2)).transpose(-1, -2)
         close(found.reshape(expected.shape), expected)

@@ -94,7 +94,9 @@ def test_results_share_no_memory_with_arguments() -> None:
     [((0, 2, 5), (3, 2, 2)), ((2, 0, 5), (3, 0, 2)), ((2, 2, 5), (0, 2, 2))],
 )
 def test_empty_arrays(x: tuple[int, ...], weight: tuple[int, ...]) -> None:
-    arrays = [torch.ones(s, dtype=torch.float64, requires_grad=True) for s in (x, weight)]
+    arrays = [
+        torch.ones(s, dtype=torch.float64, requires_grad=True) for s in (x, weight)
+    ]
     found = tnconv.conv(*arrays)
     assert found.shape == (x[0], weight[0], 4)
     assert not bool(found.any())

@@ -66,8 +66,10 @@ def test_jacobians_and_hessians(layer: Layer) -> None:
     ours, theirs = losses(layer)
     for transform in (grad, jacrev, jacfwd, hessian):
         close(transform(ours)(weight, x), transform(theirs)(weight, x))
+
     def both(f: Loss) -> Callable[..., Tensor]:
         return jacrev(jacfwd(f, 1), 0)
+
     close(both(ours)(weight, x), both(theirs)(weight, x))
 
 

@@ -99,6 +99,7 @@ def replace(network: Network, name: str, other: Network) -> Network:
             f"replace: input {name!r} has shape {operand.shape}, "
             f"the network in its place gives {other.shape}"
         )
+    other = conjugated(other) if operand.conjugate else other
     operands = list(network.operands)
     operands[at] = SubNetwork(other, operand.axes)
     return splice(network.with_operands(operands), at)

@@ -106,7 +106,7 @@ def _check_width(mode: str, size: int, low: int, high: int) -> None:
     if limit is not None and widest > max(0, limit):
         raise ArgumentError(
             f"padding mode {mode!r}: a padding of {widest} does not fit an input of "
-            f"size {size} (at most {max(0, limit)}); pad less or use 'zeros' or 'replicate'"
+            f"size {size} (at most {max(0, limit)}); pad less or use another mode"
         )
     if not size and widest:
         raise ArgumentError(f"padding mode {mode!r}: an input of size 0 has no values")

@@ -7,69 +7,79 @@ door, so that double backward and nested transforms follow.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch.autograd import forward_ad
 
-from tnconv.execution.backend import Place
 from tnconv.execution.cache import BoundedCache
-from tnconv.execution.expression import Expression, planned_expression
+from tnconv.execution.expression import Expression, Run, planned_expression
 from tnconv.network import Network
 from tnconv_backends.torch.derivatives import batched, fresh, jvps, readers, real, vjps
 
 Array = Any
 
-_DERIVED: BoundedCache[tuple[Expression, ...]] = BoundedCache(4096)
+
+@dataclass(frozen=True, slots=True)
+class _Derived:
+    """A derived network, planned and compiled, and the arrays it reads."""
+
+    job: Expression
+    run: Run
+    names: tuple[str, ...]
+
+
+_DERIVED: BoundedCache[tuple[_Derived, ...]] = BoundedCache(4096)
 _transforming: Callable[[], bool] = torch._C._are_functorch_transforms_active
 
 
 def is_plain(arrays: Sequence[Array]) -> bool:
     """Whether no derivative is wanted and no transform is at work."""
+    if forward_ad._current_level >= 0 or _transforming():
+        return False
     if torch.is_grad_enabled():
         for array in arrays:
             if array.requires_grad:
                 return False
-    return forward_ad._current_level < 0 and not _transforming()
+    return True
 
 
-def contract(job: Expression, arrays: Sequence[Array]) -> Array:
+def contract(run: Run, job: Expression, arrays: Sequence[Array]) -> Array:
     """The door: run an expression, differentiably where that is wanted."""
     if is_plain(arrays):
-        return _run(job, arrays)
-    return Contraction.apply(job, *arrays)  # type: ignore[no-untyped-call]
-
-
-def _run(job: Expression, arrays: Sequence[Array]) -> Array:
-    return job.compiled(job.backend.place(arrays[0]))(arrays)
+        return run(arrays)
+    if _transforming():
+        return Contraction.apply(job, run, *arrays)  # type: ignore[no-untyped-call]
+    return _apply(job, run, *arrays)
 
 
 class Contraction(torch.autograd.Function):
     """A network applied to its arrays, in the order of ``job.network.arguments``."""
 
     @staticmethod
-    def forward(job: Expression, *arrays: Array) -> Array:
+    def forward(job: Expression, run: Run, *arrays: Array) -> Array:
         """Run what was planned."""
-        return _run(job, arrays)
+        return run(arrays)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Array) -> None:
         """Keep the arrays that the wanted gradients read, and no others."""
-        job, *arrays = inputs
-        names = tuple(job.network.arguments)
-        wanted = [n for n, w in zip(names, ctx.needs_input_grad[1:], strict=True) if w]
-        read = _read_by(job.network, wanted)
-        ctx.job, ctx.place = job, job.backend.place(arrays[0])
+        job, _, *arrays = inputs
+        ctx.job = job
         ctx.set_materialize_grads(False)
+        read = _read_by(job.network, tuple(ctx.needs_input_grad[2:]))
         ctx.save_for_backward(
-            *(a if n in read else None for n, a in zip(names, arrays, strict=True))
+            *[a if kept else None for a, kept in zip(arrays, read, strict=True)]
         )
-        ctx.save_for_forward(*arrays)
+        if forward_ad._current_level >= 0:
+            ctx.save_for_forward(*arrays)
 
     @staticmethod
     def backward(ctx: Any, cotangent: Array | None) -> tuple[Array | None, ...]:
         """The VJPs of the inputs that want one."""
-        network, wanted = ctx.job.network, ctx.needs_input_grad
+        job, network, wanted = ctx.job, ctx.job.network, ctx.needs_input_grad
         if cotangent is None:
             return (None,) * len(wanted)
         names = tuple(network.arguments)
@@ -77,25 +87,27 @@ class Contraction(torch.autograd.Function):
         arrays = dict(zip(names, ctx.saved_tensors, strict=True)) | {own: cotangent}
 
         def vjp(name: str) -> Array:
-            parts = _derived(ctx, ("vjp", name), lambda: vjps(network, name, own))
+            key = ("vjp", name)
+            parts = _derived(job, cotangent, key, lambda: vjps(network, name, own))
             return _total(parts, arrays)
 
         found = [
             vjp(name) if want else None
-            for name, want in zip(names, wanted[1:], strict=True)
+            for name, want in zip(names, wanted[2:], strict=True)
         ]
-        return (None, *found)
+        return (None, None, *found)
 
     @staticmethod
-    def jvp(ctx: Any, _: None, *tangents: Array | None) -> Array:
+    def jvp(ctx: Any, _job: None, _run: None, *tangents: Array | None) -> Array:
         """The sum of the networks with one array replaced by its tangent."""
-        network = ctx.job.network
+        job, network = ctx.job, ctx.job.network
         names = tuple(network.arguments)
         own = fresh(network, "tangent")
         arrays = dict(zip(names, ctx.saved_tensors, strict=True))
 
         def along(name: str, tangent: Array) -> Array:
-            parts = _derived(ctx, ("jvp", name), lambda: jvps(network, name, own))
+            key = ("jvp", name)
+            parts = _derived(job, tangent, key, lambda: jvps(network, name, own))
             return _total(parts, arrays | {own: tangent})
 
         return _added(
@@ -106,42 +118,47 @@ class Contraction(torch.autograd.Function):
 
     @staticmethod
     def vmap(
-        info: Any, in_dims: tuple[int | None, ...], job: Expression, *arrays: Array
+        info: Any,
+        in_dims: tuple[int | None, ...],
+        job: Expression,
+        run: Run,
+        *arrays: Array,
     ) -> tuple[Array, int]:
         """One call of the network with one more axis."""
         given, mapped = {}, set()
-        named = zip(job.network.arguments, arrays, in_dims[1:], strict=True)
+        named = zip(job.network.arguments, arrays, in_dims[2:], strict=True)
         for name, array, dim in named:
             given[name] = array if dim is None else array.movedim(dim, 0)
             if dim is not None:
                 mapped.add(name)
-        chosen, size = frozenset(mapped), info.batch_size
-        here = _Here(job, job.backend.place(arrays[0]))
+        names, size = frozenset(mapped), info.batch_size
         parts = _derived(
-            here, ("vmap", chosen, size), lambda: [batched(job.network, chosen, size)]
+            job,
+            arrays[0],
+            ("vmap", names, size),
+            lambda: [batched(job.network, names, size)],
         )
         return _total(parts, given), 0
 
 
-class _Here:
-    """A job and where its arrays are, as a context holds them."""
-
-    def __init__(self, job: Expression, place: Place) -> None:
-        self.job, self.place = job, place
+#: without transforms the function's own entry: it inspects no signature on each call
+_apply: Callable[..., Array] = super(torch.autograd.Function, Contraction).apply
 
 
-def _read_by(network: Network, wanted: Iterable[str]) -> set[str]:
-    """The arrays that the VJPs with respect to ``wanted`` read."""
+@lru_cache(maxsize=4096)
+def _read_by(network: Network, wanted: tuple[bool, ...]) -> tuple[bool, ...]:
+    """Which arrays the wanted VJPs read: all but what they differentiate, if once."""
     names = set(network.arguments)
     read: set[str] = set()
-    for name in wanted:
-        read |= names if readers(network, name) > 1 else names - {name}
-    return read
+    for name, want in zip(network.arguments, wanted, strict=True):
+        if want:
+            read |= names if readers(network, name) > 1 else names - {name}
+    return tuple(name in read for name in network.arguments)
 
 
-def _total(parts: Sequence[Expression], arrays: Mapping[str, Array]) -> Array:
+def _total(parts: Sequence[_Derived], arrays: Mapping[str, Array]) -> Array:
     return _added(
-        contract(part, [arrays[name] for name in part.network.arguments])
+        contract(part.run, part.job, [arrays[name] for name in part.names])
         for part in parts
     )
 
@@ -154,18 +171,21 @@ def _added(parts: Iterable[Array]) -> Array:
 
 
 def _derived(
-    here: Any, what: tuple[Any, ...], build: Callable[[], Iterable[Network]]
-) -> tuple[Expression, ...]:
-    """Derived expressions of a job at a place, planned once."""
-    job, place = here.job, here.place
+    job: Expression,
+    like: Array,
+    what: tuple[Any, ...],
+    build: Callable[[], Iterable[Network]],
+) -> tuple[_Derived, ...]:
+    """Derived expressions of a job for arrays that live where ``like`` does."""
+    place = job.backend.place(like)
 
-    def plan() -> tuple[Expression, ...]:
-        networks = build()
-        if not job.dtype.startswith("complex"):
-            networks = map(real, networks)
-        return tuple(
-            planned_expression(network, job.backend, place, job.options)
-            for network in networks
-        )
+    def plan() -> tuple[_Derived, ...]:
+        found = []
+        for network in build():
+            if not job.dtype.startswith("complex"):
+                network = real(network)
+            new = planned_expression(network, job.backend, place, job.options)
+            found.append(_Derived(new, new.compiled(place), tuple(network.arguments)))
+        return tuple(found)
 
     return _DERIVED.get_or_make((what, job.network, place, job.options), plan)

@@ -17,6 +17,7 @@ from tnconv_backends.torch.kernels import Run, TorchKernels
 
 Array = Any
 
+DENSE = torch.strided
 #: sums of these run in float32 and are rounded once
 WIDER = {"float16": "float32", "bfloat16": "float32"}
 DTYPES = {
@@ -43,7 +44,7 @@ class TorchBackend:
 
     def place(self, array: Array) -> Place:
         """Dtype and device of a dense tensor."""
-        if array.layout is not torch.strided:
+        if array.layout is not DENSE:
             raise ArrayError(
                 f"a tensor of layout {str(array.layout).removeprefix('torch.')} is not "
                 "dense; convert it with .to_dense() first"
@@ -76,6 +77,6 @@ class TorchBackend:
     def call(self, run: Run, job: Any, arrays: Sequence[Array]) -> Array:
         """Run; where derivatives are wanted, through the one autograd function."""
         for array in arrays:
-            if array.layout is not torch.strided:
-                self.place(array)  # raises
-        return run(arrays) if is_plain(arrays) else contract(job, arrays)
+            if array.layout is not DENSE:
+                self.place(array)  # raises: a cached call may meet a sparse tensor
+        return run(arrays) if is_plain(arrays) else contract(run, job, arrays)

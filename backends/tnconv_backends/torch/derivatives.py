@@ -92,9 +92,7 @@ def batched(network: Network, names: frozenset[str], size: int) -> Network:
 def readers(network: Network, name: str) -> int:
     """How many operands read array ``name``, inside sub-networks as well."""
     return sum(
-        op.name == name
-        if isinstance(op, Input)
-        else readers(op.network, name)
+        op.name == name if isinstance(op, Input) else readers(op.network, name)
         for op in network.operands
         if isinstance(op, (Input, SubNetwork))
     )

@@ -1,4 +1,4 @@
-"""PyTorch's kernels: one per kind of step, everything shape-dependent done when bound."""
+"""PyTorch's kernels: one per kind of step, bound to shapes once."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from tnconv.execution.program import (
     Program,
     Shape,
     Stack,
+    Step,
     Sum,
     View,
 )
@@ -28,11 +29,16 @@ from tnconv_backends.kernels import Kernel, Kernels
 from tnconv_backends.torch.gather import bind_gather
 from tnconv_backends.torch.native import bind_native
 from tnconv_backends.torch.products import (
-    bind_integer_matmul,
+    bind_elementwise_matmul,
     bind_matmul,
     bind_multiply_sum,
 )
-from tnconv_backends.torch.views import bind_add_into, bind_pad, bind_view
+from tnconv_backends.torch.views import (
+    bind_add_into,
+    bind_pad,
+    bind_view,
+    is_identity,
+)
 
 Array = Any
 Run = Callable[[Sequence[Array]], Array]
@@ -44,6 +50,7 @@ class TorchKernels(Kernels):
 
     def bind_program(self, program: Program) -> Run:
         """A closure over tensors; a program of one call is that call."""
+        program = without_identities(program)
         if len(program.steps) != 1:
             return super().bind_program(program)
         step, count = program.steps[0], len(program.inputs)
@@ -76,16 +83,20 @@ class TorchKernels(Kernels):
     def native(self, step: Native, shapes: Shapes, overwrite: bool) -> Kernel:
         return bind_native(step, shapes, overwrite)
 
+    @property
+    def matrices(self) -> bool:
+        """Whether the device multiplies matrices of this dtype."""
+        inexact = self.dtype.is_floating_point or self.dtype.is_complex
+        return inexact or torch.device(self.device).type in ("cpu", "meta")
+
     def matmul(self, step: Matmul, shapes: Shapes, overwrite: bool) -> Kernel:
-        exact = not (self.dtype.is_floating_point or self.dtype.is_complex)
-        if exact and torch.device(self.device).type not in ("cpu", "meta"):
-            return bind_integer_matmul(step, shapes, overwrite)
-        return bind_matmul(step, shapes, overwrite)
+        bind = bind_matmul if self.matrices else bind_elementwise_matmul
+        return bind(step, shapes)
 
     def multiply_sum(
         self, step: MultiplySum, shapes: Shapes, overwrite: bool
     ) -> Kernel:
-        return bind_multiply_sum(step, shapes, overwrite)
+        return bind_multiply_sum(step, shapes, self.matrices)
 
     def sum(self, step: Sum, shapes: Shapes, overwrite: bool) -> Kernel:
         axes = step.axes
@@ -131,9 +142,21 @@ class TorchKernels(Kernels):
         return run
 
 
-def _cut(
-    cut: Sequence[tuple[int, int]], shape: Shape
-) -> tuple[slice, ...] | None:
+def without_identities(program: Program) -> Program:
+    """The program less the views that read an array as it is."""
+    count, shapes = len(program.inputs), program.shapes
+    registers = {r: r for r in range(count)}
+    steps: list[Step] = []
+    for at, step in enumerate(program.steps, count):
+        if isinstance(step, View) and is_identity(step, shapes[step.sources[0]]):
+            registers[at] = registers[step.sources[0]]
+        else:
+            steps.append(step.renumbered(registers))
+            registers[at] = count + len(steps) - 1
+    return Program(program.inputs, tuple(steps), registers[program.result])
+
+
+def _cut(cut: Sequence[tuple[int, int]], shape: Shape) -> tuple[slice, ...] | None:
     """The slices of a part; None where it is the whole."""
     if all(part == (0, size) for part, size in zip(cut, shape, strict=False)):
         return None

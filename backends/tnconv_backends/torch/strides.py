@@ -1,7 +1,7 @@
-"""Strided reads and writes: what is known when a step is bound, and what per call.
+"""Strided reads and writes: what is known when a step is bound, what on each call.
 
-PyTorch's strides are never negative, so a dimension that runs backwards is read forwards
-and flipped.
+PyTorch's strides are never negative, so a dimension that runs backwards is read
+forwards and flipped.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def reading(maps: Sequence[AxisMap], strides: Sequence[int], dims: Shape) -> Rea
 
 
 def fused(found: Reading, shape: Shape) -> Reading | None:
-    """The same read with neighboring dimensions fused to ``shape``, where strides do."""
+    """The same read with neighboring dimensions fused, where strides allow it."""
     if found.flips:
         return None
     wide = [(n, by) for n, by in zip(found.shape, found.strides, strict=True) if n != 1]

@@ -51,24 +51,28 @@ def bind_view(step: View, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
     known = reading(maps, usual, dims)
     if is_whole(known, shapes[0]):
         return _bind_reshape(step, shapes[0])
-    at_once = fused(known, shape)
-    best = known if at_once is None else at_once
-    direct = not best.flips and best.shape == shape and not step.copy
+    best = (None if step.copy else fused(known, shape)) or known
+    done = not (step.copy or best.flips) and best.shape == shape
 
     def run(x: Tensor) -> Tensor:
-        if x.stride() == usual:
-            found = best.of(x)
-            if direct:
-                return found
-        else:
-            found = _read(x, maps, dims)
-        if best.flips and x.stride() == usual:
-            found = found.flip(best.flips)
+        like = best if x.stride() == usual else reading(maps, x.stride(), dims)
+        found = x.as_strided(like.shape, like.strides, x.storage_offset() + like.offset)
+        if done and like is best:
+            return found
+        if like.flips:
+            found = found.flip(like.flips)
         if step.copy:
             found = found.clone(memory_format=torch.contiguous_format)
         return found.reshape(shape)
 
     return run
+
+
+def is_identity(step: View, source: Shape) -> bool:
+    """Whether the view is the array itself."""
+    if step.copy or step.shape != source or not all(step.dims):
+        return False
+    return is_whole(reading(step.maps, row_major(source), step.dims), source)
 
 
 def _bind_reshape(step: View, source: Shape) -> Kernel:
@@ -78,11 +82,6 @@ def _bind_reshape(step: View, source: Shape) -> Kernel:
     if shape == source:
         return lambda x: x
     return lambda x: x.reshape(shape)
-
-
-def _read(x: Tensor, maps: Sequence[AxisMap], dims: Shape) -> Tensor:
-    found = reading(maps, x.stride(), dims)
-    return found.of(x).flip(found.flips) if found.flips else found.of(x)
 
 
 def bind_add_into(step: AddInto, shapes: Sequence[Shape], overwrite: bool) -> Kernel:

@@ -196,20 +196,24 @@ def _native(step: Native, builder: Builder) -> Cost:
         flops = left[0] * size_of(right) * prod(left[2:])
     else:
         flops = left[0] * prod(right[2:]) * size_of(step.shape)
-    rate = _native_rate(step, left, m)
     moved = (size_of(left) + size_of(right) + size_of(step.shape)) * builder.itemsize
     made = fresh(size_of(step.shape) * builder.itemsize, m)
-    seconds = m.native_call + max(2 * flops / rate, moved / m.copy) + made
-    return Cost(seconds, flops, moved)
+    work = _native_seconds(step, left, right, 2 * flops, m)
+    return Cost(m.native_call + max(work, moved / m.copy) + made, flops, moved)
 
 
-def _native_rate(step: Native, left: Shape, m: Machine) -> float:
+def _native_seconds(
+    step: Native, left: Shape, right: Shape, flops: int, m: Machine
+) -> float:
     c = step.convolution
-    rates = m.native[c.role]
-    if c.groups == 1:
-        narrow = max(1, left[1])
-        return rates.dense * narrow / (narrow + 2.0)
-    return rates.depthwise if left[1] == c.groups else rates.grouped
+    kind = "dense" if c.groups == 1 else "grouped"
+    if c.groups > 1 and left[1] == c.groups:
+        kind = "depthwise"
+    channels = right[1] if c.role == "transposed" else left[1] // c.groups
+    if c.role == "transposed":  # work on the zeros between, which a stride puts there
+        flops = round(flops * prod(c.stride) ** 0.5)
+    rate = m.native[c.role, kind]
+    return rate.seconds(flops, channels, prod(c.kernel), size_of(step.shape))
 
 
 def _scale(step: Scale, builder: Builder) -> Cost:

@@ -27,6 +27,7 @@ class _Node:
 def follow_tree(found: Search) -> None:
     """Fill in the states along the tree that cotengra proposes, up to the whole."""
     problem = found.problem
+    bound, found.bound = found.bound, float("inf")
     found.seed()
     nodes = [
         _Node(1 << j, ()) if 1 << j in found.states else _Node(0, (j,))
@@ -36,6 +37,7 @@ def follow_tree(found: Search) -> None:
         first, second = (nodes[j] for j in pair)
         nodes.append(_joined(found, problem, first, second))
     _absorbed(found, problem, nodes[-1])
+    found.bound = bound
 
 
 def _tree(problem: Problem) -> list[tuple[int, int]]:

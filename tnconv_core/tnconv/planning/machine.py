@@ -12,11 +12,22 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True, slots=True)
 class NativeRate:
-    """Speed of a native convolution: dense, grouped and depthwise, per role."""
+    """Speed of a native convolution in one role, for one class of groups.
 
-    dense: float
-    grouped: float
-    depthwise: float
+    ``rate`` flops per second, less with few channels per group (half speed at
+    ``half``) and with many kernel positions (half speed at ``taps``); ``element``
+    seconds more for every element of the result.
+    """
+
+    rate: float
+    half: float = 0.0
+    taps: float = float("inf")
+    element: float = 0.0
+
+    def seconds(self, flops: float, channels: int, taps: int, elements: int) -> float:
+        """Predicted seconds of the arithmetic."""
+        rate = self.rate * channels / (channels + self.half) / (1 + taps / self.taps)
+        return flops / rate + elements * self.element
 
 
 @dataclass(frozen=True)
@@ -28,7 +39,7 @@ class Machine:
     strided: bool = True
     #: native convolutions by number of spatial dimensions; empty: none
     native_dims: tuple[int, ...] = ()
-    native: Mapping[str, NativeRate] = field(default_factory=dict)
+    native: Mapping[tuple[str, str], NativeRate] = field(default_factory=dict)
     #: seconds for one call of an array operation, and for one of a native convolution
     call: float = 2e-6
     native_call: float = 12e-6
@@ -55,11 +66,10 @@ class Machine:
         if dtype.startswith(("int", "uint")):
             factor = 0.02  # no library multiplies integer matrices by blocks
         native = {
-            role: NativeRate(r.dense * factor, r.grouped * factor, r.depthwise * factor)
-            for role, r in self.native.items()
+            key: replace(r, rate=r.rate * factor, element=r.element / factor)
+            for key, r in self.native.items()
         }
-        halves = ("float16", "bfloat16")  # computed in float32
-        real = dtype in ("float32", "float64", *halves)
+        real = dtype in ("float16", "bfloat16", "float32", "float64")
         dims = self.native_dims if real else ()
         return replace(self, gemm=self.gemm * factor, native=native, native_dims=dims)
 
@@ -79,9 +89,15 @@ TORCH = Machine(
     "torch",
     native_dims=(1, 2, 3),
     native={
-        "forward": NativeRate(180e9, 90e9, 20e9),
-        "transposed": NativeRate(110e9, 60e9, 12e9),
-        "weight": NativeRate(130e9, 60e9, 6e9),
+        ("forward", "dense"): NativeRate(125e9, half=3, taps=4000),
+        ("forward", "grouped"): NativeRate(120e9, half=12, taps=4000),
+        ("forward", "depthwise"): NativeRate(110e9, element=0.8e-9),
+        ("transposed", "dense"): NativeRate(120e9, half=8, taps=4000),
+        ("transposed", "grouped"): NativeRate(110e9, half=8, taps=4000),
+        ("transposed", "depthwise"): NativeRate(75e9, element=1.0e-9),
+        ("weight", "dense"): NativeRate(90e9),
+        ("weight", "grouped"): NativeRate(95e9, half=6),
+        ("weight", "depthwise"): NativeRate(90e9, taps=2),
     },
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -86,23 +86,34 @@ def _unlimited(
     """The cheapest of the simplified network and its alternatives."""
     if 0 in network.sizes.values():
         return _nothing(network)
+    best: Planned | None = None
+    considered: list[tuple[str, float]] = []
+    for name, rival, trace in _rivals(network, options):
+        bound = best.seconds if best else float("inf")
+        planned = _plan_flat(splice_all(rival), machine, itemsize, options, bound)
+        if planned is None:
+            continue
+        considered.append((name, planned.seconds))
+        if planned.seconds < bound:
+            plan = replace(planned.plan, rewrites=name)
+            best = replace(planned, network=network, trace=trace, plan=plan)
+    assert best is not None
+    return replace(best, considered=tuple(considered))
+
+
+def _rivals(
+    network: Network, options: Options
+) -> Iterator[tuple[str, Network, tuple[tuple[str, str], ...]]]:
+    """The simplified network with its trace, then every alternative worth a price."""
     simplified = simplify(network)
-    rivals = [("simplified", simplified.network)]
-    if options.alternatives:
-        rivals += [
-            (name, other)
-            for name, other in alternatives(network)
-            if _records(other) != _records(simplified.network)
-        ]
-    found = []
-    for name, rival in rivals:
-        planned = _plan_flat(splice_all(rival), machine, itemsize, options)
-        found.append((name, planned))
-    name, best = min(found, key=lambda pair: pair[1].seconds)
-    considered = tuple((n, p.seconds) for n, p in found)
-    plan = replace(best.plan, rewrites=name)
-    trace = simplified.trace if name == "simplified" else ()
-    return replace(best, network=network, trace=trace, plan=plan, considered=considered)
+    yield "simplified", simplified.network, simplified.trace
+    if not options.alternatives:
+        return
+    seen = {_records(simplified.network)}
+    for name, other in alternatives(network):
+        if (records := _records(other)) not in seen:
+            seen.add(records)
+            yield name, other, ()
 
 
 def _nothing(network: Network) -> Planned:
@@ -116,14 +127,15 @@ def _nothing(network: Network) -> Planned:
     return Planned(network, (), plan, program, 0.0, 0, 0, 0, (), ())
 
 
-def _records(network: Network) -> list[str]:
+def _records(network: Network) -> tuple[str, ...]:
     """The patterns: networks that share them differ in labels only."""
-    return sorted(repr(op.index) for op in network.patterns)
+    return tuple(sorted(repr(op.index) for op in network.patterns))
 
 
 def _plan_flat(
-    network: Network, machine: Machine, itemsize: int, options: Options
-) -> Planned:
+    network: Network, machine: Machine, itemsize: int, options: Options, bound: float
+) -> Planned | None:
+    """Plan one network; None where nothing is cheaper than ``bound`` seconds."""
     network = network.without()  # labels that stand nowhere become a factor
     parts: dict[int, Program] = {}
     below = 0.0
@@ -132,12 +144,11 @@ def _plan_flat(
             inner = _unlimited(op.network, machine, itemsize, options)
             parts[j] = inner.program
             below += inner.seconds
-    problem = Problem(network)
-    plan = _searched(
-        problem, Search(problem, machine, itemsize, _allowed(options)), options
-    )
-    table = form_table()
-    lowered = lower(plan, machine, itemsize, table, parts)
+    plan = _searched(network, machine, itemsize, options, bound - below)
+    if plan is None:
+        return None
+    lowered = lower(plan, machine, itemsize, form_table(), parts)
+    peak = peak_bytes(lowered.program, itemsize, workspace(machine, itemsize))
     return Planned(
         network,
         (),
@@ -146,17 +157,21 @@ def _plan_flat(
         plan.seconds + below,
         lowered.flops,
         lowered.bytes,
-        peak_bytes(lowered.program, itemsize, workspace(machine, itemsize)),
+        peak,
         lowered.lines,
         (),
     )
 
 
-def _searched(problem: Problem, found: Search, options: Options) -> Plan:
+def _searched(
+    network: Network, machine: Machine, itemsize: int, options: Options, bound: float
+) -> Plan | None:
     """Exactly where that is quick; else along cotengra's tree, which also bounds it."""
+    problem = Problem(network)
     count = len(problem.operands)
     if not count:
-        return Plan(problem.network, (), 0.0, "nothing to contract")
+        return Plan(network, (), 0.0, "nothing to contract")
+    found = Search(problem, machine, itemsize, _allowed(options), bound)
     exact = options.planner == "exact" or (options.planner == "auto" and count <= EXACT)
     if not exact or count > BOUNDED:
         from tnconv.planning.hyper import follow_tree
@@ -164,10 +179,12 @@ def _searched(problem: Problem, found: Search, options: Options) -> Plan:
         follow_tree(found)
     if exact:
         found.run()
+    if problem.full not in found.states:
+        return None
     steps = tuple(unroll(found, problem))
     seconds = found.states[problem.full].seconds
     source = "exact search" if exact else "cotengra's tree"
-    return Plan(problem.network, steps, seconds, source)
+    return Plan(network, steps, seconds, source)
 
 
 def _allowed(options: Options) -> tuple[Form, ...]:

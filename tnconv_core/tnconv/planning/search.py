@@ -48,7 +48,9 @@ class Search:
         machine: Machine,
         itemsize: int,
         forms: Sequence[Form],
+        bound: float = float("inf"),
     ) -> None:
+        self.bound = bound
         self.problem = problem
         self.machine = machine
         self.itemsize = itemsize
@@ -91,12 +93,13 @@ class Search:
         return volume / self.machine.gemm
 
     def _limit(self, subset: int) -> float:
-        """What a subset may cost: the best way known, or any way known to do it all.
+        """What a subset may cost: the best way known, any way known to do it all, or
+        what a rival network costs.
 
         Costs only grow, so nothing dearer than a finished plan is worth going on with.
         """
         ends = (self.states.get(subset), self.states.get(self.problem.full))
-        return min((end.seconds for end in ends if end), default=float("inf"))
+        return min([self.bound, *(end.seconds for end in ends if end)])
 
     def _site(
         self,
@@ -233,8 +236,11 @@ class Search:
             constraints=(j,),
         )
 
-    def run(self) -> State:
-        """Fill in every connected subset, smallest first."""
+    def run(self) -> None:
+        """Fill in every connected subset, smallest first, up to the whole.
+
+        The whole is missing afterwards if nothing stays below the bound.
+        """
         problem = self.problem
         if not self.states:
             self.seed()
@@ -247,7 +253,6 @@ class Search:
                 self.consider((first, second), problem.constraints)
         singles = [1 << j for j in range(len(problem.operands))]
         self.combine(singles)
-        return self.states[self.problem.full]
 
     def combine(self, leaves: Sequence[int]) -> None:
         """Dynamic programming over unions of ``leaves``: states or constraints."""

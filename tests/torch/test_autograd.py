@@ -170,7 +170,7 @@ def test_nothing_is_saved_without_gradients() -> None:
 def test_retained_graph_and_accumulation() -> None:
     layer = named("plain")
     x, weight, bias = inputs(layer)
-    out = layer.ours(x, weight, bias)
+    out: Any = layer.ours(x, weight, bias)
     out.sum().backward(retain_graph=True)
     assert weight.grad is not None
     once = weight.grad.clone()

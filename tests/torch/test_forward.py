@@ -24,6 +24,7 @@ by_dtype = pytest.mark.parametrize("dtype", LIMITS, ids=str)
 
 def close(found: Tensor, expected: Tensor, limit: float = 1e-12) -> None:
     """Same shape, dtype and values, relative to the largest value."""
+    found, expected = found.detach(), expected.detach()
     assert found.dtype == expected.dtype
     assert found.shape == expected.shape
     if expected.numel():
@@ -67,7 +68,7 @@ def test_vjps_and_jvps(layer: Layer) -> None:
     vjp, batched = getattr(tnconv, f"{prefix}_bias_vjp"), x.ndim > layer.axes + 1
     close(vjp(cotangent, batched=batched), wanted[2])
     tangents = layer.tensors(torch.float64, seed=1)
-    _, expected = torch.func.jvp(layer.peer, (x, weight, bias), tangents)
+    expected = torch.func.jvp(layer.peer, (x, weight, bias), tangents)[1]
     names = ("x_tangent", "weight_tangent", "bias_tangent")
     jvp: Any = getattr(tnconv, f"{prefix}_jvp")
     found = jvp(x, weight, **dict(zip(names, tangents, strict=True)), **known)
@@ -107,10 +108,10 @@ def test_toeplitz_or_unfold_transpose_is_the_layer(layer: Layer) -> None:
 @pytest.mark.parametrize("dilation", (1, 2))
 def test_unfold_and_fold(stride: int, dilation: int) -> None:
     x = torch.randn(2, 3, 7, 6, dtype=torch.float64)
-    known = {"stride": stride, "dilation": dilation, "padding": 1}
-    columns = F.unfold(x, (2, 3), **known)  # type: ignore[arg-type]
+    known: dict[str, Any] = {"stride": stride, "dilation": dilation, "padding": 1}
+    columns = F.unfold(x, (2, 3), **known)
     close(tnconv.unfold(x, (2, 3), **known), columns)
-    expected = F.fold(columns, (7, 6), (2, 3), **known)  # type: ignore[arg-type]
+    expected = F.fold(columns, (7, 6), (2, 3), **known)
     close(tnconv.fold(columns, (7, 6), (2, 3), **known), expected)
 
 

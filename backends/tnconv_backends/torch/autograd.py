@@ -35,24 +35,19 @@ _DERIVED: BoundedCache[tuple[_Derived, ...]] = BoundedCache(4096)
 _transforming: Callable[[], bool] = torch._C._are_functorch_transforms_active
 
 
-def is_plain(arrays: Sequence[Array]) -> bool:
-    """Whether no derivative is wanted and no transform is at work."""
-    if forward_ad._current_level >= 0 or _transforming():
-        return False
-    if torch.is_grad_enabled():
-        for array in arrays:
-            if array.requires_grad:
-                return False
-    return True
+def is_transformed() -> bool:
+    """Whether forward mode or a transform of ``torch.func`` is at work."""
+    return forward_ad._current_level >= 0 or _transforming()
 
 
 def contract(run: Run, job: Expression, arrays: Sequence[Array]) -> Array:
     """The door: run an expression, differentiably where that is wanted."""
-    if is_plain(arrays):
-        return run(arrays)
     if _transforming():
         return Contraction.apply(job, run, *arrays)  # type: ignore[no-untyped-call]
-    return _apply(job, run, *arrays)
+    graded = torch.is_grad_enabled() and any(a.requires_grad for a in arrays)
+    if graded or forward_ad._current_level >= 0:
+        return _apply(job, run, *arrays)
+    return run(arrays)
 
 
 class Contraction(torch.autograd.Function):

@@ -12,7 +12,7 @@ from tnconv.errors import ArrayError
 from tnconv.execution.backend import Place
 from tnconv.execution.program import Program
 from tnconv.planning.machine import MACHINES, Machine
-from tnconv_backends.torch.autograd import contract, is_plain
+from tnconv_backends.torch.autograd import contract, is_transformed
 from tnconv_backends.torch.kernels import Run, TorchKernels
 
 Array = Any
@@ -64,19 +64,36 @@ class TorchBackend:
 
     def compile(self, program: Program, place: Place) -> Run:
         """A closure that runs the program on tensors at that place."""
-        wide = WIDER.get(place.dtype)
-        dtype = getattr(torch, wide or place.dtype)
-        run = TorchKernels(compat_torch, dtype, place.device).bind_program(program)
-        if wide is not None:
-            narrow = getattr(torch, place.dtype)
-            return lambda arrays: run([a.to(dtype) for a in arrays]).to(narrow)
-        if dtype.is_complex:
-            return lambda arrays: run(arrays).resolve_conj()
+        run: Run = _compiled(program, place)
         return run
 
     def call(self, run: Run, job: Any, arrays: Sequence[Array]) -> Array:
         """Run; where derivatives are wanted, through the one autograd function."""
+        if torch.compiler.is_compiling():
+            return _uncompiled(run, job, arrays)
+        graded = torch.is_grad_enabled()
         for array in arrays:
-            if array.layout is not DENSE:
-                self.place(array)  # raises: a cached call may meet a sparse tensor
-        return run(arrays) if is_plain(arrays) else contract(run, job, arrays)
+            if array.layout is not DENSE:  # a cached call may meet a sparse tensor
+                self.place(array)
+            if graded and array.requires_grad:
+                return contract(run, job, arrays)
+        return contract(run, job, arrays) if is_transformed() else run(arrays)
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _compiled(program: Program, place: Place) -> Run:
+    wide = WIDER.get(place.dtype)
+    dtype = getattr(torch, wide or place.dtype)
+    run = TorchKernels(compat_torch, dtype, place.device).bind_program(program)
+    if wide is not None:
+        narrow = getattr(torch, place.dtype)
+        return lambda arrays: run([a.to(dtype) for a in arrays]).to(narrow)
+    if dtype.is_complex:
+        return lambda arrays: run(arrays).resolve_conj()
+    return run
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _uncompiled(run: Run, job: Any, arrays: Sequence[Array]) -> Array:
+    """Between two graphs of ``torch.compile``: a plan is run as it is."""
+    return contract(run, job, arrays)

@@ -31,8 +31,10 @@ def bind_matmul(step: Matmul, shapes: Sequence[Shape]) -> Kernel:
         size = (batch[0], inner, columns)
         return lambda a, b: torch.bmm(a, b.expand(size))
     if tuple(left) == tuple(right) == batch:
-        wide, tall = (prod(batch), rows, inner), (prod(batch), inner, columns)
-        return lambda a, b: torch.bmm(a.reshape(wide), b.reshape(tall)).view(step.shape)
+        one = prod(batch)
+        return lambda a, b: torch.bmm(
+            a.reshape(one, rows, inner), b.reshape(one, inner, columns)
+        ).view(step.shape)
     wide, tall = (*batch, rows, inner), (*batch, inner, columns)
     return lambda a, b: torch.matmul(a.expand(wide), b.expand(tall))
 

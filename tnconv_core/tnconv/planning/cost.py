@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from tnconv.execution.program import (
     Add,
     AddInto,
+    AxisMap,
     Conjugate,
     Constant,
     Gather,
@@ -72,15 +73,15 @@ def copy_seconds(nbytes: int, run: int, machine: Machine) -> float:
     return nbytes / rate + fresh(nbytes, machine)
 
 
-def run_length(step: View, source: Shape) -> int:
-    """Elements that are contiguous in source and result, as one view reads them."""
-    strides, step_size = [0] * len(step.dims), 1
-    for size, axis in zip(reversed(source), reversed(step.maps), strict=True):
+def _run(dims: Shape, maps: tuple[AxisMap, ...], shape: Shape) -> int:
+    """Elements that are contiguous on both sides of a view of ``shape``."""
+    strides, size_so_far = [0] * len(dims), 1
+    for size, axis in zip(reversed(shape), reversed(maps), strict=True):
         for d, by in enumerate(axis.steps):
-            strides[d] += by * step_size
-        step_size *= size
+            strides[d] += by * size_so_far
+        size_so_far *= size
     run = 1
-    for size, stride in zip(reversed(step.dims), reversed(strides), strict=True):
+    for size, stride in zip(reversed(dims), reversed(strides), strict=True):
         if size != 1 and stride != run:
             break
         run *= size
@@ -92,7 +93,7 @@ def _view(step: View, builder: Builder) -> Cost:
     if not step.copy:
         return Cost(m.call * 0.5)
     nbytes = size_of(step.shape) * builder.itemsize
-    run = run_length(step, builder.shapes[step.sources[0]])
+    run = _run(step.dims, step.maps, builder.shapes[step.sources[0]])
     return Cost(m.call + copy_seconds(nbytes, run, m), 0, 2 * nbytes)
 
 
@@ -108,8 +109,10 @@ def _add_into(step: AddInto, builder: Builder) -> Cost:
     moved = size_of(builder.shapes[step.sources[0]]) * builder.itemsize
     made = size_of(step.shape) * builder.itemsize if len(step.sources) == 1 else 0
     calls = 2 if step.injective else 2 + _turns(step, builder)
-    rate = m.copy * 0.5 if step.injective else m.add
-    seconds = m.call * calls + moved / rate + made / m.copy + fresh(made, m)
+    dims = builder.shapes[step.sources[0]]
+    run = _run(dims, step.maps, step.shape)
+    seconds = m.call * calls + copy_seconds(moved, run, m)
+    seconds += made / m.copy + fresh(made, m) - fresh(moved, m)
     return Cost(seconds, 0 if step.injective else moved // builder.itemsize, 2 * moved)
 
 
@@ -209,11 +212,15 @@ def _native_seconds(
     kind = "dense" if c.groups == 1 else "grouped"
     if c.groups > 1 and left[1] == c.groups:
         kind = "depthwise"
-    channels = right[1] if c.role == "transposed" else left[1] // c.groups
-    if c.role == "transposed":  # work on the zeros between, which a stride puts there
-        flops = round(flops * prod(c.stride) ** 0.5)
+    made = step.shape[0 if c.role == "weight" else 1] // c.groups
+    channels = (left[1] // c.groups, made)
+    maps = {"forward": step.shape, "transposed": left, "weight": right}
+    # gaps between taps, and zeros between outputs, cost about half of what they skip
+    gaps = prod(c.dilation) ** (0.25 if c.role == "forward" else 0.5)
+    gaps *= prod(c.stride) ** 0.35 if c.role == "transposed" else 1.0
+    taps, space = prod(c.kernel), prod(maps[c.role][2:])
     rate = m.native[c.role, kind]
-    return rate.seconds(flops, channels, prod(c.kernel), size_of(step.shape))
+    return rate.seconds(flops * gaps, channels, taps, space, size_of(step.shape))
 
 
 def _scale(step: Scale, builder: Builder) -> Cost:

@@ -14,19 +14,30 @@ from dataclasses import dataclass, field, replace
 class NativeRate:
     """Speed of a native convolution in one role, for one class of groups.
 
-    ``rate`` flops per second, less with few channels per group (half speed at
-    ``half``) and with many kernel positions (half speed at ``taps``); ``element``
-    seconds more for every element of the result.
+    ``rate`` flops per second; half of it with ``read`` channels per group in the first
+    operand or ``made`` in the result, with ``taps`` kernel positions, or on a map of
+    ``space`` positions; ``element`` seconds more for every element of the result.
     """
 
     rate: float
-    half: float = 0.0
+    read: float = 0.0
+    made: float = 0.0
     taps: float = float("inf")
+    space: float = 10.0
     element: float = 0.0
 
-    def seconds(self, flops: float, channels: int, taps: int, elements: int) -> float:
-        """Predicted seconds of the arithmetic."""
-        rate = self.rate * channels / (channels + self.half) / (1 + taps / self.taps)
+    def seconds(
+        self,
+        flops: float,
+        channels: tuple[int, int],
+        taps: int,
+        space: int,
+        elements: int,
+    ) -> float:
+        """Predicted seconds of the arithmetic; ``channels`` read and made per group."""
+        rate = self.rate / (1 + taps / self.taps) * space / (space + self.space)
+        rate *= channels[0] / (channels[0] + self.read)
+        rate *= channels[1] / (channels[1] + self.made)
         return flops / rate + elements * self.element
 
 
@@ -89,14 +100,14 @@ TORCH = Machine(
     "torch",
     native_dims=(1, 2, 3),
     native={
-        ("forward", "dense"): NativeRate(125e9, half=3, taps=4000),
-        ("forward", "grouped"): NativeRate(120e9, half=12, taps=4000),
+        ("forward", "dense"): NativeRate(130e9, read=3, made=8, taps=4000),
+        ("forward", "grouped"): NativeRate(125e9, read=12, made=4, taps=4000),
         ("forward", "depthwise"): NativeRate(110e9, element=0.8e-9),
-        ("transposed", "dense"): NativeRate(120e9, half=8, taps=4000),
-        ("transposed", "grouped"): NativeRate(110e9, half=8, taps=4000),
+        ("transposed", "dense"): NativeRate(135e9, read=12, made=8, taps=300),
+        ("transposed", "grouped"): NativeRate(120e9, read=8, made=4, taps=300),
         ("transposed", "depthwise"): NativeRate(75e9, element=1.0e-9),
-        ("weight", "dense"): NativeRate(90e9),
-        ("weight", "grouped"): NativeRate(95e9, half=6),
+        ("weight", "dense"): NativeRate(110e9, space=30),
+        ("weight", "grouped"): NativeRate(100e9, read=6, space=30),
         ("weight", "depthwise"): NativeRate(90e9, taps=2),
     },
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tnconv.execution.program import (
@@ -42,8 +42,8 @@ def analyze(program: Program) -> Liveness:
         if register >= count and roots[register] != roots[program.result]:
             drops[at].append(register)
     overwrites = tuple(
-        _may_overwrite(step, at, count, roots, last)
-        for at, step in enumerate(program.steps)
+        _may_overwrite(program.steps, at, count, roots, last)
+        for at in range(len(program.steps))
     )
     return Liveness(tuple(map(tuple, drops)), overwrites, tuple(roots))
 
@@ -62,9 +62,10 @@ def _last_uses(program: Program, roots: list[int]) -> dict[int, int]:
 
 
 def _may_overwrite(
-    step: Step, at: int, count: int, roots: list[int], last: dict[int, int]
+    steps: Sequence[Step], at: int, count: int, roots: list[int], last: dict[int, int]
 ) -> bool:
     """Whether the accumulator among the sources is this step's to destroy."""
+    step = steps[at]
     if isinstance(step, Add):
         total, other = step.sources[0], step.sources[1:]
     elif isinstance(step, AddInto) and len(step.sources) == 2:

@@ -181,10 +181,10 @@ class Builder:
             maps.append(AxisMap(axis.offset, tuple(steps)))
         sizes = tuple(self.sizes[label] for label in dims)
         shape = tuple(self.size(group) for group in groups)
-        if shape == sizes == self.shapes[value.register] and _is_identity(maps):
-            return value.register
-        straight = self.fuses(value, groups)
-        copy = not straight or (own and not self._is_contiguous(value, dims))
+        contiguous = self._is_contiguous(value, dims)
+        if contiguous and shape == self.shapes[value.register]:
+            return value.register  # the very array
+        copy = not self.fuses(value, groups) or (own and not contiguous)
         if matrix and not copy and self.machine.strided:
             copy = not self.is_matrix(value, groups)
         if not self.machine.strided and not copy:
@@ -230,6 +230,8 @@ class Builder:
         return self.add(AddInto(sources, shape, tuple(maps), injective))
 
     def _is_contiguous(self, value: Value, dims: Sequence[str]) -> bool:
+        if any(axis.offset for axis in value.axes):
+            return False
         moves = value.strides()
         step = 1
         for label in reversed(dims):
@@ -275,13 +277,6 @@ class Estimator(Builder):
 
     def all_turns(self, parts: Sequence[int], count: int) -> Sequence[int]:
         return list(parts) * count
-
-
-def _is_identity(maps: Sequence[AxisMap]) -> bool:
-    return all(
-        m.offset == 0 and all(s == (j == d) for d, s in enumerate(m.steps))
-        for j, m in enumerate(maps)
-    )
 
 
 def _overlaps(value: Value, sizes: Mapping[str, int]) -> bool:

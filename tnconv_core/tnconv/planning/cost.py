@@ -91,7 +91,7 @@ def _run(dims: Shape, maps: tuple[AxisMap, ...], shape: Shape) -> int:
 def _view(step: View, builder: Builder) -> Cost:
     m = builder.machine
     if not step.copy:
-        return Cost(m.call * 0.5)
+        return Cost(m.call)
     nbytes = size_of(step.shape) * builder.itemsize
     run = _run(step.dims, step.maps, builder.shapes[step.sources[0]])
     return Cost(m.call + copy_seconds(nbytes, run, m), 0, 2 * nbytes)
@@ -158,7 +158,8 @@ def _multiply_sum(step: MultiplySum, builder: Builder) -> Cost:
     count = prod(sizes.values())
     made = size_of(step.shape) * builder.itemsize
     moved = sum(size_of(builder.shapes[r]) for r in step.sources) * builder.itemsize
-    product = fresh(count * builder.itemsize, m) if m.name != "numpy" else 0.0
+    whole = m.name != "numpy"  # the product is stored before it is summed
+    product = fresh(count * builder.itemsize, m) + 3 * m.call if whole else 0.0
     seconds = m.call + count / m.multiply + fresh(made, m) + product
     return Cost(seconds, count, moved + made)
 
@@ -202,7 +203,7 @@ def _native(step: Native, builder: Builder) -> Cost:
     moved = (size_of(left) + size_of(right) + size_of(step.shape)) * builder.itemsize
     made = fresh(size_of(step.shape) * builder.itemsize, m)
     work = _native_seconds(step, left, right, 2 * flops, m)
-    return Cost(m.native_call + max(work, moved / m.copy) + made, flops, moved)
+    return Cost(max(work, moved / m.copy) + made, flops, moved)
 
 
 def _native_seconds(

@@ -16,7 +16,8 @@ class NativeRate:
 
     ``rate`` flops per second; half of it with ``read`` channels per group in the first
     operand or ``made`` in the result, with ``taps`` kernel positions, or on a map of
-    ``space`` positions; ``element`` seconds more for every element of the result.
+    ``space`` positions; ``element`` seconds more for every element of the result, and
+    ``call`` seconds in any case.
     """
 
     rate: float
@@ -25,6 +26,7 @@ class NativeRate:
     taps: float = float("inf")
     space: float = 10.0
     element: float = 0.0
+    call: float = 6e-6
 
     def seconds(
         self,
@@ -38,7 +40,7 @@ class NativeRate:
         rate = self.rate / (1 + taps / self.taps) * space / (space + self.space)
         rate *= channels[0] / (channels[0] + self.read)
         rate *= channels[1] / (channels[1] + self.made)
-        return flops / rate + elements * self.element
+        return self.call + flops / rate + elements * self.element
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,8 @@ class Machine:
     #: native convolutions by number of spatial dimensions; empty: none
     native_dims: tuple[int, ...] = ()
     native: Mapping[tuple[str, str], NativeRate] = field(default_factory=dict)
-    #: seconds for one call of an array operation, and for one of a native convolution
-    call: float = 2e-6
-    native_call: float = 12e-6
+    #: seconds for one call of an array operation
+    call: float = 5e-6
     #: matrix product: peak rate, half-efficiency length, seconds per batch item
     gemm: float = 130e9
     gemm_half: float = 16.0
@@ -87,7 +88,7 @@ class Machine:
 
 NUMPY = Machine(
     "numpy",
-    call=1.5e-6,
+    call=4e-6,
     gemm_half=32.0,
     gemm_item=0.6e-6,
     multiply=0.8e9,
@@ -103,17 +104,21 @@ TORCH = Machine(
         ("forward", "dense"): NativeRate(130e9, read=3, made=8, taps=4000),
         ("forward", "grouped"): NativeRate(125e9, read=12, made=4, taps=4000),
         ("forward", "depthwise"): NativeRate(110e9, element=0.8e-9),
-        ("transposed", "dense"): NativeRate(135e9, read=12, made=8, taps=300),
-        ("transposed", "grouped"): NativeRate(120e9, read=8, made=4, taps=300),
-        ("transposed", "depthwise"): NativeRate(75e9, element=1.0e-9),
-        ("weight", "dense"): NativeRate(110e9, space=30),
-        ("weight", "grouped"): NativeRate(100e9, read=6, space=30),
-        ("weight", "depthwise"): NativeRate(90e9, taps=2),
+        ("transposed", "dense"): NativeRate(
+            135e9, read=12, made=8, taps=300, call=3e-5
+        ),
+        ("transposed", "grouped"): NativeRate(
+            120e9, read=8, made=4, taps=300, call=3e-5
+        ),
+        ("transposed", "depthwise"): NativeRate(75e9, element=1.0e-9, call=3e-5),
+        ("weight", "dense"): NativeRate(110e9, space=30, call=3e-5),
+        ("weight", "grouped"): NativeRate(100e9, read=6, space=30, call=3e-5),
+        ("weight", "depthwise"): NativeRate(90e9, taps=2, call=3e-5),
     },
 )
 
 ARRAY_API = Machine(
-    "array_api", strided=False, call=5e-6, multiply=0.3e9, strided_sum=0.3e9
+    "array_api", strided=False, call=10e-6, multiply=0.3e9, strided_sum=0.3e9
 )
 
 MACHINES = {machine.name: machine for machine in (NUMPY, TORCH, ARRAY_API)}

@@ -40,7 +40,7 @@ def _widened(record: IndexPattern, legs: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _range(xp: Any, size: int, device: Any, axis: int, ndim: int) -> Array:
-    values = xp.arange(size, dtype=xp.int64, device=device)
+    values = xp.arange(size, device=device)  # of the library's default integer dtype
     return xp.reshape(values, tuple(size if j == axis else 1 for j in range(ndim)))
 
 
@@ -72,7 +72,7 @@ def _input_kernel(xp: Any, p: IndexPattern, device: Any) -> Array:
 
 def _index_map(xp: Any, record: IndexMap, device: Any) -> Array:
     i = _range(xp, record.input, device, 0, 2)
-    positions = xp.asarray(record.positions(), dtype=xp.int64, device=device)
+    positions = xp.asarray(record.positions(), dtype=i.dtype, device=device)
     return i == xp.reshape(positions, (1, record.output))
 
 

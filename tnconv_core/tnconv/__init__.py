@@ -2,7 +2,12 @@
 
 Convolutions here are cross-correlations, as in every deep-learning library: the kernel
 is not flipped.
+
+Operations that other packages register in the entry-point group ``tnconv.operations``
+are attributes of this module too.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from tnconv import networks
 from tnconv.errors import (
@@ -78,3 +83,23 @@ __all__ = [
     "unfold",
     "unfold_transpose",
 ]
+
+if not TYPE_CHECKING:  # else a type checker would let every misspelled name pass
+
+    def __getattr__(name: str) -> Any:
+        """The operation of that name which an installed package registers."""
+        from tnconv.execution.registry import load, plugins
+
+        if not name.startswith("_") and name in plugins("tnconv.operations"):
+            return load("tnconv.operations", name)
+        raise AttributeError(
+            f"module 'tnconv' has no attribute {name!r}, and no installed package "
+            "registers an operation of that name in the entry-point group "
+            "'tnconv.operations'"
+        )
+
+
+def __dir__() -> list[str]:
+    from tnconv.execution.registry import plugins
+
+    return sorted({*globals(), *plugins("tnconv.operations")})

@@ -12,20 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib import import_module
-from importlib.metadata import entry_points
-from typing import Any
 
 from tnconv.errors import NetworkError
+from tnconv.execution.registry import load, plugins
 from tnconv.network import Network, Pattern, Reindex, SubNetwork
 from tnconv.splice import splice_all
-
-# The entry points of the group ``tnconv.rules`` that are our own, for a bare checkout.
-GROUP = "tnconv.rules"
-BUILTIN = {
-    "standard": "tnconv_rules:STANDARD",
-    "alternatives": "tnconv_rules:ALTERNATIVES",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +89,19 @@ def default_alternatives() -> tuple[Alternative, ...]:
 
 
 @cache
-def _registered() -> tuple[Any, ...]:
-    """Everything the entry points of the group hold."""
-    found = {point.name: point for point in entry_points(group=GROUP)}
-    items: list[Any] = []
-    for name, target in BUILTIN.items():
-        point = found.pop(name, None)
-        items += point.load() if point else _load(target)
-    for name in sorted(found):
-        items += found[name].load()
+def _registered() -> tuple[Rule | Alternative, ...]:
+    """Everything the plug-ins of the group hold: each one object, or a tuple."""
+    items: list[Rule | Alternative] = []
+    for name in plugins("tnconv.rules"):
+        entry = load("tnconv.rules", name)
+        for item in entry if isinstance(entry, (tuple, list)) else (entry,):
+            if not isinstance(item, (Rule, Alternative)):
+                raise NetworkError(
+                    f"tnconv.rules: the plug-in {name!r} holds {item!r}, which is "
+                    "neither a Rule nor an Alternative"
+                )
+            items.append(item)
     return tuple(items)
-
-
-def _load(target: str) -> tuple[Any, ...]:
-    module, _, attribute = target.partition(":")
-    return tuple(getattr(import_module(module), attribute))
 
 
 def _simplify_inside(

@@ -116,7 +116,7 @@ def places_of(
     for name, place in zip(names, places, strict=False):
         for what in ("backend", "library", "dtype", "device"):
             first, here = getattr(places[0], what), getattr(place, what)
-            if first != here:
+            if first != here and None not in (first, here):  # None: cannot be known
                 raise ArrayError(
                     f"{operation}: {name} has {what} {_name(here)}, {names[0]} has "
                     f"{_name(first)}; convert one of them first (tnconv never casts "

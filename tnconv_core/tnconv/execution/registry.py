@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import sys
 from functools import cache
-from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from tnconv.errors import ArrayError, MissingDependencyError
@@ -21,6 +20,8 @@ BUILTIN: dict[str, dict[str, str]] = {
     "tnconv.backends": {
         "numpy": "tnconv_backends.numpy:NumPyBackend",
         "torch": "tnconv_backends.torch:TorchBackend",
+        "cupy": "tnconv_backends.cupy:CuPyBackend",
+        "jax": "tnconv_backends.jax:JAXBackend",
         "array_api": "tnconv_backends.array_api:ArrayAPIBackend",
     },
     "tnconv.rules": {
@@ -28,30 +29,50 @@ BUILTIN: dict[str, dict[str, str]] = {
         "alternatives": "tnconv_rules:ALTERNATIVES",
     },
     "tnconv.forms": {"standard": "tnconv.planning.forms:FORMS"},
-    "tnconv.operations": {},
+    "tnconv.operations": {
+        name: f"tnconv.functions:{name}"
+        for name in (
+            "contract",
+            "conv",
+            "conv_bias_vjp",
+            "conv_input_vjp",
+            "conv_jvp",
+            "conv_transpose",
+            "conv_transpose_bias_vjp",
+            "conv_transpose_input_vjp",
+            "conv_transpose_jvp",
+            "conv_transpose_weight_jacobian",
+            "conv_transpose_weight_vjp",
+            "conv_weight_jacobian",
+            "conv_weight_vjp",
+            "fold",
+            "toeplitz",
+            "unfold",
+            "unfold_transpose",
+        )
+    },
 }
 
-#: the library a backend needs, and what to install for it
-NEEDS = {"numpy": "numpy", "torch": "torch"}
+#: the library whose arrays a built-in backend takes; not asked before it is imported
+NEEDS = {"numpy": "numpy", "torch": "torch", "cupy": "cupy", "jax": "jax"}
 
 
 @cache
-def plugins(group: str) -> dict[str, Any]:
-    """Everything registered in an entry-point group, built-ins first, not loaded."""
-    found: dict[str, Any] = dict(BUILTIN[group])
-    for entry in entry_points(group=group):
-        if found.get(entry.name) != entry.value:
-            if entry.name in BUILTIN[group]:
-                continue  # a built-in is never replaced silently
-            found[entry.name] = entry.value
+def plugins(group: str) -> dict[str, str]:
+    """Everything registered in an entry-point group, built-ins first, not loaded.
+
+    A built-in is never replaced: an entry point that takes its name is passed over.
+    """
+    found = dict(BUILTIN[group])
+    for entry in sorted(entry_points(group=group), key=lambda e: (e.name, e.value)):
+        found.setdefault(entry.name, entry.value)
     return found
 
 
 @cache
 def load(group: str, name: str) -> Any:
     """The object that a plug-in names."""
-    module, _, attribute = plugins(group)[name].partition(":")
-    return getattr(import_module(module), attribute)
+    return EntryPoint(name, plugins(group)[name], group).load()
 
 
 @cache
@@ -63,9 +84,12 @@ def backend(name: str) -> Backend:
     try:
         found: Backend = load("tnconv.backends", name)()
     except ImportError as error:
+        remedy = f'install it with: pip install "tnconv[{name}]"'
+        if name not in BUILTIN["tnconv.backends"]:
+            remedy = f"see what {plugins('tnconv.backends')[name]} asks for"
         raise MissingDependencyError(
             f"backend {name!r} needs a library that is not installed ({error}); "
-            f'install it with: pip install "tnconv[{name}]"'
+            f"{remedy}"
         ) from error
     return found
 
@@ -74,15 +98,20 @@ def backend(name: str) -> Backend:
 def backend_for(kind: Any) -> Backend:
     """The backend for arrays of a type; libraries that are not loaded are not asked."""
     names = [n for n in plugins("tnconv.backends") if n != "array_api"]
+    broken = ""
     for name in (*names, "array_api"):
         if NEEDS.get(name, "sys") not in sys.modules:
             continue
-        candidate = backend(name)
+        try:
+            candidate = backend(name)
+        except MissingDependencyError as error:  # of no concern to other arrays
+            broken += f"; {error}"
+            continue
         if candidate.accepts(kind):
             return candidate
     name = getattr(kind, "__qualname__", kind)
     raise ArrayError(
         f"{getattr(kind, '__module__', '')}.{name} is not an array of a known library; "
         "pass arrays of NumPy, PyTorch, CuPy, JAX or any library that follows the "
-        "Python array API standard"
+        f"Python array API standard{broken}"
     )

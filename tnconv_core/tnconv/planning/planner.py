@@ -26,8 +26,9 @@ from tnconv.planning.lower import lower
 from tnconv.planning.machine import Machine
 from tnconv.planning.plan import Blocks, Plan
 from tnconv.planning.problem import Problem
-from tnconv.planning.search import Search, unroll
+from tnconv.planning.search import Search
 from tnconv.planning.site import Form
+from tnconv.planning.state import unroll
 from tnconv.rewrite import alternatives, simplify
 from tnconv.splice import splice_all
 
@@ -181,10 +182,9 @@ def _searched(
         found.run()
     if problem.full not in found.states:
         return None
-    steps = tuple(unroll(found, problem))
-    seconds = found.states[problem.full].seconds
+    whole = found.states[problem.full]
     source = "exact search" if exact else "cotengra's tree"
-    return Plan(network, steps, seconds, source)
+    return Plan(network, unroll(whole, problem), whole.seconds, source)
 
 
 def _allowed(options: Options) -> tuple[Form, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from tnconv.axis import Axis
 from tnconv.network import Input, Network, Operand, Pattern, Reindex, SubNetwork
@@ -60,9 +61,17 @@ class Problem:
             bits |= self.label_bits[label]
         return bits
 
+    @cached_property
+    def _known(self) -> dict[tuple[str, int], Any]:
+        return {}
+
     def names(self, mask: int) -> frozenset[str]:
         """A set of bits as labels."""
-        return frozenset(a for a, bit in self.label_bits.items() if bit & mask)
+        found: frozenset[str] | None = self._known.get(("names", mask))
+        if found is None:
+            found = frozenset(a for a, bit in self.label_bits.items() if bit & mask)
+            self._known["names", mask] = found
+        return found
 
     def union(self, subset: int) -> int:
         """All labels that occur in a subset of operands."""
@@ -74,7 +83,11 @@ class Problem:
 
     def alive(self, subset: int) -> int:
         """Labels of a subset that are needed outside it."""
-        return self.union(subset) & (self.union(self.full & ~subset) | self.out)
+        found: int | None = self._known.get(("alive", subset))
+        if found is None:
+            outside = self.union(self.full & ~subset) | self.out
+            found = self._known["alive", subset] = self.union(subset) & outside
+        return found
 
     def constraint(self, j: int) -> Constraint:
         """The constraint at position ``j``."""

@@ -1,0 +1,70 @@
+"""CuPy: the reference kernels, on the device where the arrays are.
+
+CuPy imports without a GPU and fails when an array is made, so what its backend has to
+add is a clear error, and the device made current around a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import cupy
+
+from tnconv.errors import ArrayError
+from tnconv.execution.backend import Place
+from tnconv.execution.program import Program
+from tnconv.planning.machine import Machine
+from tnconv_backends.array_api import ArrayAPIBackend
+
+Array = Any
+
+
+class CuPyBackend(ArrayAPIBackend):
+    """Arrays of CuPy."""
+
+    name = "cupy"
+
+    def accepts(self, kind: type) -> bool:
+        """CuPy's arrays, subclasses included."""
+        return issubclass(kind, cupy.ndarray)
+
+    def place(self, array: Array) -> Place:
+        """Library, dtype and device; by number, as CuPy's devices have no hash."""
+        found = super().place(array)
+        number = int(getattr(found.device, "id", 0))
+        return Place(found.backend, found.library, found.dtype, number)
+
+    def machine(self, place: Place) -> Machine:
+        """The constants of ``array_api``; raises ArrayError without a CUDA device."""
+        check_device()
+        return super().machine(place)
+
+    def compile(
+        self, program: Program, place: Place
+    ) -> Callable[[Sequence[Array]], Array]:
+        """A closure that runs the program with the arrays' device current."""
+        check_device()
+        device = cupy.cuda.Device(place.device)
+        with device:
+            run = super().compile(program, place)
+
+        def on_device(arrays: Sequence[Array]) -> Array:
+            with device:
+                return run(arrays)
+
+        return on_device
+
+
+def check_device() -> None:
+    """Raise ArrayError where CuPy is installed and there is no device to use it on."""
+    try:
+        usable, why = bool(cupy.is_available()), "cupy.is_available() is False"
+    except RuntimeError as error:  # a driver that is there and does not work
+        usable, why = False, str(error)
+    if not usable:
+        raise ArrayError(
+            f"CuPy sees no CUDA device ({why}); run on a machine with an NVIDIA GPU "
+            "and a driver that fits this CuPy, or plan for another backend and pass "
+            "that library's arrays"
+        )

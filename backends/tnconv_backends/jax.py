@@ -1,0 +1,44 @@
+"""JAX: the reference kernels; works inside its transformations, which trace arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+
+from tnconv.execution.backend import Place
+from tnconv.execution.program import Program
+from tnconv_backends.array_api import ArrayAPIBackend
+
+Array = Any
+
+
+class JAXBackend(ArrayAPIBackend):
+    """Arrays of JAX, and what stands for them under jit, grad and vmap."""
+
+    name = "jax"
+    autodiff = True
+
+    def accepts(self, kind: type) -> bool:
+        """JAX's arrays and tracers."""
+        return issubclass(kind, (jax.Array, jax.core.Tracer))
+
+    def place(self, array: Array) -> Place:
+        """Library, dtype and device: None where it is traced, or on many devices."""
+        found = super().place(array)
+        device = found.device if isinstance(found.device, jax.Device) else None
+        return Place(found.backend, found.library, found.dtype, device)
+
+    def compile(
+        self, program: Program, place: Place
+    ) -> Callable[[Sequence[Array]], Array]:
+        """A closure that runs the program on arrays wherever they are.
+
+        Zeros are made on no device in particular: JAX brings them to the arguments.
+        Constants are computed now even if a function is being traced, as a traced one
+        is worth nothing to the next call.
+        """
+        anywhere = Place(place.backend, place.library, place.dtype, None)
+        with jax.ensure_compile_time_eval():
+            return super().compile(program, anywhere)

@@ -1,0 +1,3 @@
+"""A backend whose library is not installed."""
+
+raise ImportError("no module of the library of crates")

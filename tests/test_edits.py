@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tnconv import edits
+from tnconv import edits, networks
 from tnconv.errors import NetworkError
 from tnconv.network import Network, SubNetwork
 from tnconv.notation import parse
@@ -213,3 +213,17 @@ def test_edits_leave_the_network_alone() -> None:
     edits.restrict(network, "o", 0, 2)
     assert network == conv()
     assert integer_arrays(network).keys() == {"x", "w"}
+
+
+def test_grouped_layers_in_a_row_become_one_flat_network() -> None:
+    first = networks.conv((2, 4, 6), (6, 2, 3), groups=2)
+    second = edits.rename_inputs(
+        networks.conv(first.shape, (5, 6, 2)), {"weight": "w2"}
+    )
+    both = edits.replace(second, "x", first)
+    assert not any(isinstance(op, SubNetwork) for op in both.operands)
+    rng = np.random.default_rng(0)
+    arrays = {n: rng.integers(-3, 4, s) for n, s in both.arguments.items()}
+    middle = evaluate(first, {"x": arrays["x"], "weight": arrays["weight"]})
+    wanted = evaluate(second, {"x": middle, "w2": arrays["w2"]})
+    assert np.array_equal(evaluate(both, arrays), wanted)

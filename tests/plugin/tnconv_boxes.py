@@ -46,9 +46,7 @@ class BoxBackend:
     def machine(self, place: Place) -> Machine:
         return Machine("boxes")
 
-    def compile(
-        self, program: Program, place: Place
-    ) -> Callable[[Sequence[Box]], Box]:
+    def compile(self, program: Program, place: Place) -> Callable[[Sequence[Box]], Box]:
         numpy = backend("numpy")
         inner = numpy.place(np.empty(0, place.dtype))
         run = numpy.compile(program, inner)

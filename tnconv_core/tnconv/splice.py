@@ -9,6 +9,7 @@ own.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 from tnconv.axis import Axis
 from tnconv.network import Network, Pattern, Reindex, SubNetwork, numbered
@@ -33,6 +34,7 @@ def splice_all(network: Network) -> Network:
 
 def splice(network: Network, at: int) -> Network:
     """Splice the sub-network at position ``at`` where its views allow it."""
+    network = _refined(network, at)
     outer = network.operands[at]
     assert isinstance(outer, SubNetwork)
     inner = _identify(_freshly_named(outer.network, network), outer.axes, network)
@@ -50,6 +52,46 @@ def splice(network: Network, at: int) -> Network:
         scale *= network.sizes[label]
     sizes = {**inner.sizes, **network.sizes}
     return Network.build(operands, network.output, sizes, scale)
+
+
+def _refined(network: Network, at: int) -> Network:
+    """The network with its own labels split where the sub-network's are finer.
+
+    Grouped layers in a row meet so: one writes ``(g d)``, the next reads ``c``.
+    """
+    outer = network.operands[at]
+    assert isinstance(outer, SubNetwork)
+    for written, read in zip(outer.network.output, outer.axes, strict=True):
+        both = ((written, outer.network.sizes), (read, network.sizes))
+        if not all(a.is_composite(s) for a, s in both):
+            continue
+        mine, theirs = ([(a, s[a]) for a in axis.labels] for axis, s in both)
+        for label, parts in _split_sizes(theirs, mine).items():
+            names = [numbered(label, network.sizes)]
+            while len(names) < len(parts):
+                names.append(numbered(label, {*network.sizes, *names}))
+            split = list(zip(names, parts, strict=True))
+            network = _split_label(network, label, split) or network
+    return network
+
+
+def _split_sizes(
+    labels: list[tuple[str, int]], others: list[tuple[str, int]]
+) -> dict[str, list[int]]:
+    """Which labels must be split, and into what sizes, to end where others end."""
+    ends, product = set(), 1
+    for _, size in reversed(others):
+        product *= size
+        ends.add(product)
+    split: dict[str, list[int]] = {}
+    inside = 1
+    for label, size in reversed(labels):
+        cuts = sorted(e for e in ends if inside < e < inside * size)
+        edges = [inside, *cuts, inside * size]
+        if cuts and all(b % a == 0 for a, b in pairwise(edges)):
+            split[label] = [b // a for a, b in pairwise(edges)][::-1]
+        inside *= size
+    return split
 
 
 def _freshly_named(inner: Network, around: Network) -> Network:

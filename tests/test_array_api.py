@@ -66,7 +66,7 @@ def _refused(name: str) -> Callable[..., Any]:
 
 
 def _guarded(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-    """NumPy's function, closed to tnconv; the strict library itself is made of NumPy."""
+    """NumPy's function, closed to tnconv: the strict library is made of NumPy."""
 
     def door(*arguments: Any, **keywords: Any) -> Any:
         caller = str(sys._getframe(1).f_globals.get("__name__"))
@@ -107,7 +107,7 @@ def test_every_operation(operation: str, data: Any) -> None:
     check(data.draw(cases(operation)), device, version, data.draw(seeds()))
 
 
-LAYER = {"x": (2, 4, 7, 6), "weight": (6, 2, 3, 2)}
+LAYER: dict[str, tuple[int, ...]] = {"x": (2, 4, 7, 6), "weight": (6, 2, 3, 2)}
 HYPER = {"stride": (2, 1), "padding": 1, "dilation": (1, 2), "groups": 2}
 
 

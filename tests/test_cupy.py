@@ -63,7 +63,7 @@ def test_the_backend_is_that_of_the_standard() -> None:
 
 
 def test_subclasses_of_arrays_are_taken() -> None:
-    class Mine(cupy.ndarray):  # type: ignore[misc]
+    class Mine(cupy.ndarray):  # type: ignore
         pass
 
     assert backend_for(Mine) is backend("cupy")
@@ -100,7 +100,7 @@ def _is_namespace(node: ast.expr) -> bool:
 def test_a_place_can_be_a_key() -> None:
     """CuPy's devices have no hash, so a place keeps the number."""
 
-    class Stand(cupy.ndarray):  # type: ignore[misc]
+    class Stand(cupy.ndarray):  # type: ignore
         """What an array says of itself, without memory on a device."""
 
         def __new__(cls) -> Any:

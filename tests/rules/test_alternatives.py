@@ -37,6 +37,18 @@ def rows(seed: int) -> Network:
     return network if random.random() < 0.5 else transpose(network, "x", "v")
 
 
+def readers(seed: int) -> Network:
+    """Two arrays under one pattern."""
+    random = Random(seed)
+    stride, dilation, kernel, padding = (random.choice(range(*e)) for e in ENDS)
+    size = random.choice((5, 8, 11))
+    fits = max(1, (size + padding - dilation * (kernel - 1) - 1) // stride + 1)
+    text = f"n i, i c, i ~ {stride} o + {dilation} k {-padding:+d}, k -> n c o"
+    sizes = {"n": 2, "c": 2, "i": size, "o": fits, "k": kernel}
+    return parse(text, sizes=sizes)
+
+
+SEEDS = integers(0, 2**32)
 ENDS = ((1, 4), (1, 3), (1, 4), (-1, 3))  # stride, dilation, kernel, padding
 
 
@@ -46,7 +58,7 @@ def test_alternative_keeps_the_value(alternative: Alternative) -> None:
         return next(iter(alternative.apply(network)), None)
 
     as_rule = Rule(alternative.name, "alternatives", first, alternative.doc)
-    drawn = networks() | integers(0, 2**32).map(rows)
+    drawn = networks() | SEEDS.map(rows) | SEEDS.map(readers)
     assert check_rule(as_rule, drawn, examples=300) > 0
 
 

@@ -11,15 +11,15 @@ from typing import Any
 
 from tnconv.errors import ArgumentError
 
-PLANNERS = ("auto", "exact", "cotengra")
+PLANNERS = ("auto", "exact", "cotengra", "opt_einsum")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Options:
     """What governs planning. Equal options are one object, so they compare by identity.
 
-    ``planner``: "auto" (exact for small networks, cotengra for larger), "exact" or
-    "cotengra". ``forms``: names of the forms that may be used (all by default).
+    ``planner``: "auto" (exact for small networks, cotengra for larger), "exact",
+    "cotengra" or "opt_einsum". ``forms``: names of those that may be used (default all).
     ``memory_limit``: bytes allocated beyond inputs and result at any moment.
     ``alternatives``: whether networks that are not simplified are priced as well.
     """

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from textwrap import wrap
 
 from tnconv.planning.planner import Planned
+
+#: columns of a printed plan
+WIDTH = 100
 
 
 def report(planned: Planned, backend: str, dtype: str) -> str:
     """Network, rules, path with forms, flops, bytes, peak, origin."""
     plan = planned.plan
     lines = [
-        f"network     {planned.network}",
-        f"rules       {_rules(planned.trace)}",
-        f"contracted  {plan.network} ({plan.rewrites})",
+        *_entry("network", str(planned.network)),
+        *_entry("rules", _rules(planned.trace)),
+        *_entry("contracted", f"{plan.network} ({plan.rewrites})"),
         f"for         {backend}, {dtype}",
         "path",
         *(f"  #{number} {line}" for number, line in enumerate(planned.lines, 1)),
@@ -23,12 +27,24 @@ def report(planned: Planned, backend: str, dtype: str) -> str:
     if plan.blocks:
         lines.append(f"blocks      {plan.blocks.size} of {plan.blocks.label} at a time")
     lines += [
-        f"cost        {planned.flops:,} multiply-adds, {_size(planned.bytes)} moved, "
+        f"cost        {2 * planned.flops:,} flops, {_size(planned.bytes)} moved, "
         f"{_time(planned.seconds)} predicted",
         f"memory      {_size(planned.peak)} beyond inputs and result (predicted peak)",
         f"plan from   {plan.source}{_rivals(planned)}",
     ]
     return "\n".join(lines)
+
+
+def _entry(name: str, text: str) -> list[str]:
+    """A named entry, wrapped where it is long."""
+    return wrap(
+        text,
+        WIDTH,
+        initial_indent=f"{name:<12}",
+        subsequent_indent=" " * 12,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _rules(trace: tuple[tuple[str, str], ...]) -> str:

@@ -1,12 +1,14 @@
-"""Beyond the exact search: cotengra finds a contraction tree, our forms carry it out.
+"""Beyond the exact search: an engine finds a contraction tree, our forms carry it out.
 
-cotengra prices patterns as dense tensors, so its tree is taken as advice: along the
+cotengra (and opt_einsum's dynamic program, a second opinion) price patterns as dense
+tensors, so the tree is taken as advice: along the
 tree, every join of two arrays is planned exactly together with the patterns waiting
 there. This is the only file that imports cotengra.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tnconv.planning.problem import Problem
@@ -24,8 +26,8 @@ class _Node:
     waiting: tuple[int, ...]
 
 
-def follow_tree(found: Search) -> None:
-    """Fill in the states along the tree that cotengra proposes, up to the whole."""
+def follow_tree(found: Search, engine: str = "cotengra") -> None:
+    """Fill in the states along the tree an engine proposes, up to the whole."""
     problem = found.problem
     bound, found.bound = found.bound, float("inf")
     found.seed()
@@ -33,26 +35,21 @@ def follow_tree(found: Search) -> None:
         _Node(1 << j, ()) if 1 << j in found.states else _Node(0, (j,))
         for j in range(len(problem.operands))
     ]
-    for pair in _tree(problem):
+    for pair in _TREES[engine](problem):
         first, second = (nodes[j] for j in pair)
         nodes.append(_joined(found, problem, first, second))
     _absorbed(found, problem, nodes[-1])
     found.bound = bound
 
 
-def _tree(problem: Problem) -> list[tuple[int, int]]:
+Tree = list[tuple[int, int]]
+
+
+def _cotengra_tree(problem: Problem) -> Tree:
     """Pairs of operands in SSA numbering."""
     import cotengra
 
-    order = [label for label, _ in problem.network.label_sizes]
-    symbol = {label: cotengra.get_symbol(j) for j, label in enumerate(order)}
-    inputs = [tuple(symbol[a] for a in op.labels) for op in problem.operands]
-    output = tuple(
-        symbol[a]
-        for a in problem.network.output_labels
-        if any(a in op.labels for op in problem.operands)
-    )
-    sizes = {symbol[a]: max(1, int(n)) for a, n in problem.network.label_sizes}
+    inputs, output, sizes = _symbols(problem, cotengra.get_symbol)
     if len(inputs) == 1:
         return []
     if len(inputs) <= OPTIMAL:
@@ -63,6 +60,43 @@ def _tree(problem: Problem) -> list[tuple[int, int]]:
         )
     tree = optimizer.search(inputs, output, sizes)
     return [(int(pair[0]), int(pair[1])) for pair in tree.get_ssa_path()]
+
+
+def _opt_einsum_tree(problem: Problem) -> Tree:
+    """The same from opt_einsum's dynamic program, whose path recycles positions."""
+    import opt_einsum
+
+    inputs, output, sizes = _symbols(problem, opt_einsum.get_symbol)
+    if len(inputs) == 1:
+        return []
+    search = opt_einsum.DynamicProgramming(minimize="combo")
+    path = search([set(term) for term in inputs], set(output), sizes)
+    alive, tree = list(range(len(inputs))), []
+    for step in path:
+        pair = [alive.pop(j) for j in sorted(step, reverse=True)]
+        tree.append((pair[-1], pair[0]))
+        alive.append(len(inputs) + len(tree) - 1)
+    return tree
+
+
+_TREES: dict[str, Callable[[Problem], Tree]] = {
+    "cotengra": _cotengra_tree,
+    "opt_einsum": _opt_einsum_tree,
+}
+
+
+def _symbols(
+    problem: Problem, symbol: Callable[[int], str]
+) -> tuple[list[tuple[str, ...]], tuple[str, ...], dict[str, int]]:
+    """The network in one-character labels: engines are safe with nothing else."""
+    order = {
+        label: symbol(j) for j, (label, _) in enumerate(problem.network.label_sizes)
+    }
+    inputs = [tuple(order[a] for a in op.labels) for op in problem.operands]
+    used = {a for term in inputs for a in term}
+    output = tuple(order[a] for a in problem.network.output_labels if order[a] in used)
+    sizes = {order[a]: max(1, int(n)) for a, n in problem.network.label_sizes}
+    return inputs, output, sizes
 
 
 def _joined(found: Search, problem: Problem, first: _Node, second: _Node) -> _Node:

@@ -173,17 +173,18 @@ def _searched(
     if not count:
         return Plan(network, (), 0.0, "nothing to contract")
     found = Search(problem, machine, itemsize, _allowed(options), bound)
+    engine = "opt_einsum" if options.planner == "opt_einsum" else "cotengra"
     exact = options.planner == "exact" or (options.planner == "auto" and count <= EXACT)
     if not exact or count > BOUNDED:
         from tnconv.planning.hyper import follow_tree
 
-        follow_tree(found)
+        follow_tree(found, engine)
     if exact:
         found.run()
     if problem.full not in found.states:
         return None
     whole = found.states[problem.full]
-    source = "exact search" if exact else "cotengra's tree"
+    source = "exact search" if exact else f"{engine}'s tree"
     return Plan(network, unroll(whole, problem), whole.seconds, source)
 
 

@@ -202,7 +202,7 @@ near = jax.numpy.asarray(x)  # committed to no device: JAX brings it to the weig
 for forms in (None, ["constant"], ["taps"], ["fold"], ["window", "gemm"]):
     with tnconv.options(forms=forms):
         loss = lambda b: tnconv.conv(near, b, stride=2, padding=1).sum()
-        assert jax.grad(loss)(far[1]).device == there
+        assert jax.value_and_grad(loss)(far[1])[0].device == there
 try:
     tnconv.conv(far[0], jax.device_put(w, here))
 except tnconv.ArrayError as error:

@@ -57,7 +57,7 @@ def scrambled(machine: Machine, random: Random) -> Machine:
     def odd(value: float) -> float:
         return float(value * 10 ** random.uniform(-3, 3))
 
-    names = ("call", "gemm", "multiply", "copy", "copy_least", "strided_sum", "add")
+    names = ("call", "gemm", "multiply", "copy", "gaps", "strided_sum", "add")
     native = {
         key: replace(rate, rate=odd(rate.rate)) for key, rate in machine.native.items()
     }

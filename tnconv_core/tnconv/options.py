@@ -19,7 +19,7 @@ class Options:
     """What governs planning. Equal options are one object, so they compare by identity.
 
     ``planner``: "auto" (exact for small networks, cotengra for larger), "exact",
-    "cotengra" or "opt_einsum". ``forms``: names of those that may be used (default all).
+    "cotengra" or "opt_einsum". ``forms``: names of those that may be used (all).
     ``memory_limit``: bytes allocated beyond inputs and result at any moment.
     ``alternatives``: whether networks that are not simplified are priced as well.
     """

@@ -33,6 +33,9 @@ from tnconv.execution.program import (
     size_of,
 )
 
+#: elements of an inner loop, and whether they are neighbors in memory
+Run = tuple[int, bool]
+
 if TYPE_CHECKING:
     from tnconv.planning.builder import Builder
     from tnconv.planning.machine import Machine
@@ -67,25 +70,38 @@ def fresh(nbytes: int, machine: Machine) -> float:
     return nbytes / machine.fresh if nbytes >= machine.fresh_from else 0.0
 
 
-def copy_seconds(nbytes: int, run: int, machine: Machine) -> float:
-    """Seconds to copy in contiguous runs of ``run`` elements."""
-    rate = max(machine.copy * run / (run + machine.run_half), machine.copy_least)
-    return nbytes / rate + fresh(nbytes, machine)
+def pace(rate: float, run: Run, machine: Machine) -> float:
+    """Bytes per second where the inner loop is short, or walks with gaps."""
+    length, dense = run
+    full = rate * length / (length + machine.run_half)
+    return full if dense else full * machine.gaps
 
 
-def _run(dims: Shape, maps: tuple[AxisMap, ...], shape: Shape) -> int:
-    """Elements that are contiguous on both sides of a view of ``shape``."""
+def copy_seconds(nbytes: int, run: Run, machine: Machine) -> float:
+    """Seconds to copy with inner loops of ``run`` into fresh memory."""
+    return nbytes / pace(machine.copy, run, machine) + fresh(nbytes, machine)
+
+
+def inner_run(dims: Shape, maps: tuple[AxisMap, ...], shape: Shape) -> Run:
+    """How many elements one inner loop takes, and whether they lie side by side.
+
+    ``dims`` are contiguous on one side; ``maps`` say where they lie in ``shape``.
+    """
     strides, size_so_far = [0] * len(dims), 1
     for size, axis in zip(reversed(shape), reversed(maps), strict=True):
         for d, by in enumerate(axis.steps):
             strides[d] += by * size_so_far
         size_so_far *= size
-    run = 1
+    length, first = 1, 1
     for size, stride in zip(reversed(dims), reversed(strides), strict=True):
-        if size != 1 and stride != run:
+        if size == 1:
+            continue
+        if length == 1:
+            first = stride
+        elif stride != first * length:
             break
-        run *= size
-    return run
+        length *= size
+    return length, first == 1
 
 
 def _view(step: View, builder: Builder) -> Cost:
@@ -93,7 +109,7 @@ def _view(step: View, builder: Builder) -> Cost:
     if not step.copy:
         return Cost(m.call)
     nbytes = size_of(step.shape) * builder.itemsize
-    run = _run(step.dims, step.maps, builder.shapes[step.sources[0]])
+    run = inner_run(step.dims, step.maps, builder.shapes[step.sources[0]])
     return Cost(m.call + copy_seconds(nbytes, run, m), 0, 2 * nbytes)
 
 
@@ -101,7 +117,7 @@ def _pad(step: Pad, builder: Builder) -> Cost:
     m = builder.machine
     nbytes = size_of(step.shape) * builder.itemsize
     run = step.shape[-1] if step.shape else 1
-    return Cost(2 * m.call + copy_seconds(nbytes, run, m), 0, 2 * nbytes)
+    return Cost(2 * m.call + copy_seconds(nbytes, (run, True), m), 0, 2 * nbytes)
 
 
 def _add_into(step: AddInto, builder: Builder) -> Cost:
@@ -109,10 +125,10 @@ def _add_into(step: AddInto, builder: Builder) -> Cost:
     moved = size_of(builder.shapes[step.sources[0]]) * builder.itemsize
     made = size_of(step.shape) * builder.itemsize if len(step.sources) == 1 else 0
     calls = 2 if step.injective else 2 + _turns(step, builder)
-    dims = builder.shapes[step.sources[0]]
-    run = _run(dims, step.maps, step.shape)
-    seconds = m.call * calls + copy_seconds(moved, run, m)
-    seconds += made / m.copy + fresh(made, m) - fresh(moved, m)
+    run = inner_run(builder.shapes[step.sources[0]], step.maps, step.shape)
+    assigned = step.injective and len(step.sources) == 1
+    seconds = m.call * calls + moved / pace(m.copy if assigned else m.add, run, m)
+    seconds += made / m.copy + fresh(made, m)
     return Cost(seconds, 0 if step.injective else moved // builder.itemsize, 2 * moved)
 
 
@@ -173,7 +189,7 @@ def _add(step: Add, builder: Builder) -> Cost:
 def _stack(step: Stack, builder: Builder) -> Cost:
     m = builder.machine
     nbytes = size_of(step.shape) * builder.itemsize
-    return Cost(m.call * 2 + copy_seconds(nbytes, 64, m), 0, 2 * nbytes)
+    return Cost(m.call * 2 + copy_seconds(nbytes, (64, True), m), 0, 2 * nbytes)
 
 
 def _constant(step: Constant, builder: Builder) -> Cost:
@@ -187,7 +203,8 @@ def _gather(step: Gather, builder: Builder) -> Cost:
     nbytes = size_of(step.shape) * builder.itemsize
     run = prod(step.shape[step.axis + 1 :])
     calls = len(step.map.pieces) + 1
-    return Cost(calls * m.call + copy_seconds(nbytes, run, m), 0, 2 * nbytes)
+    seconds = calls * m.call + copy_seconds(nbytes, (run, True), m)
+    return Cost(seconds, 0, 2 * nbytes)
 
 
 def _native(step: Native, builder: Builder) -> Cost:

@@ -61,10 +61,10 @@ class Machine:
     gemm_item: float = 0.1e-6
     #: elementwise multiply-add without a temporary; with one per element if False
     multiply: float = 1.0e9
-    #: copies: contiguous rate, run length of half efficiency, slowest rate
+    #: copies: contiguous rate, inner length of half efficiency, share kept if strided
     copy: float = 18e9
     run_half: float = 18.0
-    copy_least: float = 1.2e9
+    gaps: float = 0.4
     #: sums over strided elements per second, and in-place adds, bytes per second
     strided_sum: float = 1.0e9
     add: float = 8e9
@@ -89,12 +89,16 @@ class Machine:
 NUMPY = Machine(
     "numpy",
     call=4e-6,
-    gemm_half=32.0,
-    gemm_item=0.6e-6,
-    multiply=0.8e9,
-    strided_sum=0.5e9,
+    gemm=125e9,
+    gemm_half=8.0,
+    gemm_item=4e-6,
+    multiply=0.35e9,
+    copy=20e9,
+    run_half=28.0,
+    strided_sum=0.3e9,
+    add=5e9,
     fresh_from=16 << 20,
-    fresh=5e9,
+    fresh=6.5e9,
 )
 
 TORCH = Machine(

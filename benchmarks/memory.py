@@ -27,11 +27,14 @@ def operations(make: Callable[[tuple[int, ...]], Any]) -> dict[str, Callable[[],
     """Every operation on M5's first layer, as calls; arrays are made by ``make``."""
     x, w = make((BATCH, 1, SAMPLES)), make((CHANNELS, 1, KERNEL))
     v = make((BATCH, CHANNELS, OUTPUT))
-    how = {"stride": STRIDE}
     return {
         "conv": lambda: tnconv.conv(x, w, stride=STRIDE),
-        "conv_input_vjp": lambda: tnconv.conv_input_vjp(w, v, (SAMPLES,), **how),
-        "conv_weight_vjp": lambda: tnconv.conv_weight_vjp(x, v, (KERNEL,), **how),
+        "conv_input_vjp": lambda: tnconv.conv_input_vjp(
+            w, v, (SAMPLES,), stride=STRIDE
+        ),
+        "conv_weight_vjp": lambda: tnconv.conv_weight_vjp(
+            x, v, (KERNEL,), stride=STRIDE
+        ),
         "conv_jvp": lambda: tnconv.conv_jvp(x, w, x_tangent=x, stride=STRIDE),
         "unfold": lambda: tnconv.unfold(x, (KERNEL,), stride=STRIDE),
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 import pytest
-
 from benchmarks.memory import arrays_of, extra_bytes, given_bytes, operations
 
 pytestmark = pytest.mark.skipif(

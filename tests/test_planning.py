@@ -130,16 +130,13 @@ def gram(size: int) -> Network:
 
 
 def test_twins_are_contracted_once() -> None:
-    network = gram(20)
+    network = gram(200)
     expression = tnconv.expression(network, dtype="float64", forms=["window", "gemm"])
-    windows = [s for s in expression.planned.program.steps if isinstance(s, View)]
+    steps = expression.planned.program.steps
+    copied = [step for step in steps if isinstance(step, View) and step.copy]
+    assert len(copied) == 1  # one window matrix serves both sides
     arrays = arrays_for(network)
     assert np.array_equal(expression(**arrays), evaluate(network, arrays))
-    twice = tnconv.expression(
-        rename_inputs(network, {}), dtype="float64", forms=["window", "gemm"]
-    )
-    assert len(twice.planned.program.steps) == len(expression.planned.program.steps)
-    assert len({s.maps for s in windows}) == len(windows)
 
 
 def layers(count: int, size: int = 10) -> Network:

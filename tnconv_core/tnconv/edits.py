@@ -171,6 +171,19 @@ def conjugated(network: Network) -> Network:
     return network.with_operands(map(flip, network.operands))
 
 
+def without_conjugates(network: Network) -> Network:
+    """The same network on real arrays, where a conjugate is the array itself."""
+
+    def plain(op: Operand) -> Operand:
+        if isinstance(op, Input):
+            return with_fields(op, conjugate=False)
+        if isinstance(op, SubNetwork):
+            return with_fields(op, network=without_conjugates(op.network))
+        return op
+
+    return network.with_operands(map(plain, network.operands))
+
+
 def batch(network: Network, names: Iterable[str], size: int) -> Network:
     """Give the named inputs, and the output, one more leading axis of ``size``.
 

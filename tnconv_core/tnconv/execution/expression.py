@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from tnconv.edits import without_conjugates
 from tnconv.errors import ArgumentError, ArrayError
 from tnconv.execution.backend import Backend, Place
 from tnconv.execution.cache import BoundedCache
@@ -165,9 +166,15 @@ def planned_expression(
     machine = backend.machine(place)
     itemsize = ITEMSIZE.get(place.dtype, 8)
     key = (network, machine.name, place.dtype, options)
-    planned = _PLANS.get_or_make(
-        key, lambda: plan_network(network, machine, itemsize, options)
-    )
+
+    def make() -> Planned:
+        real = not place.dtype.startswith("complex")
+        planned = plan_network(
+            without_conjugates(network) if real else network, machine, itemsize, options
+        )
+        return replace(planned, network=network)
+
+    planned = _PLANS.get_or_make(key, make)
     return Expression(network, backend, place.dtype, options, planned, BoundedCache(32))
 
 

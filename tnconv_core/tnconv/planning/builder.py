@@ -135,9 +135,10 @@ class Builder:
         return Value(self.add(step), tuple(axes))
 
     def memory_order(self, value: Value, labels: Iterable[str]) -> list[str]:
-        """Labels from the slowest to the fastest in memory."""
+        """Labels from the slowest to the fastest in memory; of two at one pace (the
+        legs of a window) the longer counts as faster."""
         moves = value.strides()
-        return sorted(labels, key=lambda a: -abs(moves.get(a, 0)))
+        return sorted(labels, key=lambda a: (-abs(moves.get(a, 0)), self.sizes[a]))
 
     def fuses(self, value: Value, groups: Groups) -> bool:
         """Whether each group of labels is one dimension without moving data."""
@@ -191,6 +192,25 @@ class Builder:
             copy = _overlaps(value, self.sizes)
         step = View((value.register,), shape, tuple(maps), sizes, copy)
         return self.add(step)
+
+    def matrix(
+        self, value: Value, ahead: Groups, rows: Sequence[str], columns: Sequence[str]
+    ) -> int:
+        """A register of matrices for BLAS, with batch groups ``ahead``.
+
+        Where it must be copied, the fastest label in memory goes inside and the result
+        is turned for free; so the two sides of a Gram product are one copy.
+        """
+        value = self.padded(value)
+        groups = [*ahead, rows, columns]
+        order = self.memory_order(
+            value, [a for a in (*rows, *columns) if self.sizes[a] != 1]
+        )
+        ready = self.fuses(value, groups) and self.is_matrix(value, groups)
+        if ready or not order or order[-1] not in rows:
+            return self.read(value, groups, matrix=True)
+        turned = [*ahead, columns, rows]
+        return self.read(self.plain(self.read(value, turned, own=True), turned), groups)
 
     def reduce(self, value: Value, dead: Iterable[str]) -> Value:
         """Sum labels out."""

@@ -201,7 +201,8 @@ def _constant(step: Constant, builder: Builder) -> Cost:
 def _gather(step: Gather, builder: Builder) -> Cost:
     m = builder.machine
     nbytes = size_of(step.shape) * builder.itemsize
-    run = prod(step.shape[step.axis + 1 :])
+    longest = max((piece.length for piece in step.map.pieces), default=1)
+    run = longest * prod(step.shape[step.axis + 1 :])
     calls = len(step.map.pieces) + 1
     seconds = calls * m.call + copy_seconds(nbytes, (run, True), m)
     return Cost(seconds, 0, 2 * nbytes)

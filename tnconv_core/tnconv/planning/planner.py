@@ -62,7 +62,7 @@ def form_table() -> Mapping[str, Form]:
     for name in plugins("tnconv.forms"):
         entry = load("tnconv.forms", name)
         for form in entry if isinstance(entry, tuple) else (entry,):
-            found[form.name] = form
+            found.setdefault(form.name, form)
     return found
 
 
@@ -168,11 +168,25 @@ def _searched(
     network: Network, machine: Machine, itemsize: int, options: Options, bound: float
 ) -> Plan | None:
     """Exactly where that is quick; else along cotengra's tree, which also bounds it."""
-    problem = Problem(network)
-    count = len(problem.operands)
-    if not count:
+    if not network.operands:
         return Plan(network, (), 0.0, "nothing to contract")
-    found = Search(problem, machine, itemsize, _allowed(options), bound)
+    for forms in _allowed(options):
+        plan = _found(Problem(network), machine, itemsize, options, forms, bound)
+        if plan is not None:
+            return plan
+    return None
+
+
+def _found(
+    problem: Problem,
+    machine: Machine,
+    itemsize: int,
+    options: Options,
+    forms: tuple[Form, ...],
+    bound: float,
+) -> Plan | None:
+    count = len(problem.operands)
+    found = Search(problem, machine, itemsize, forms, bound)
     engine = "opt_einsum" if options.planner == "opt_einsum" else "cotengra"
     exact = options.planner == "exact" or (options.planner == "auto" and count <= EXACT)
     if not exact or count > BOUNDED:
@@ -185,16 +199,19 @@ def _searched(
         return None
     whole = found.states[problem.full]
     source = "exact search" if exact else f"{engine}'s tree"
-    return Plan(network, unroll(whole, problem), whole.seconds, source)
+    return Plan(problem.network, unroll(whole, problem), whole.seconds, source)
 
 
-def _allowed(options: Options) -> tuple[Form, ...]:
-    """The forms in force; those that make every network contractible always stay."""
+def _allowed(options: Options) -> Iterator[tuple[Form, ...]]:
+    """The forms in force; then, for networks these cannot contract, two that always
+    can."""
     table = form_table()
     if options.forms is None:
-        return tuple(table.values())
-    wanted = set(options.forms) | {"constant", "multiply"}
-    return tuple(form for name, form in table.items() if name in wanted)
+        yield tuple(table.values())
+        return
+    yield tuple(form for name, form in table.items() if name in options.forms)
+    wanted = {*options.forms, "constant", "multiply"}
+    yield tuple(form for name, form in table.items() if name in wanted)
 
 
 def _within(

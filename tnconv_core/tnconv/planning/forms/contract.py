@@ -56,8 +56,8 @@ def emit_gemm(b: Builder, site: Site, variant: Variant) -> Value:
     second = _present(ahead, right)
     if not any(ahead):
         ahead = first = second = []
-    a = b.read(left, [*first, row, inner], matrix=True)
-    c = b.read(right, [*second, inner, column], matrix=True)
+    a = b.matrix(left, first, row, inner)
+    c = b.matrix(right, second, inner, column)
     groups = [*ahead, row, column]
     shape = tuple(b.size(group) for group in groups)
     result = b.add(Matmul((a, c), shape))

@@ -10,6 +10,7 @@ timed against itself as well: that spread is the resolution.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import statistics
 import time
@@ -25,6 +26,8 @@ import torch.nn.functional as F
 import tnconv
 
 DATA = Path(__file__).parent.parent / "tests" / "data"
+#: seconds after which a slow case gets no third round
+SLOW = 2.0
 OPERATIONS = ("forward", "input VJP", "weight VJP", "forward+backward")
 
 
@@ -135,13 +138,15 @@ def _trained(run: Callable[[], Any], x: Any, w: Any, v: Any) -> Callable[[], Any
 def measure(calls: tuple[Callable[[], Any], ...], seconds: float) -> list[float]:
     """Median seconds of each call, taken in turn."""
     times: list[list[float]] = [[] for _ in calls]
-    end = time.perf_counter() + seconds
-    while len(times[0]) < 3 or (time.perf_counter() < end and len(times[0]) < 200):
+    start = time.perf_counter()
+    while True:
         for call, own in zip(calls, times, strict=True):
-            start = time.perf_counter()
+            before = time.perf_counter()
             call()
-            own.append(time.perf_counter() - start)
-    return [statistics.median(own) for own in times]
+            own.append(time.perf_counter() - before)
+        spent, rounds = time.perf_counter() - start, len(times[0])
+        if rounds >= 200 or (spent > seconds and (rounds >= 3 or spent > SLOW)):
+            return [statistics.median(own) for own in times]
 
 
 def geomean(values: list[float]) -> float:
@@ -194,7 +199,8 @@ def main() -> None:
         for record in json.loads((DATA / name).read_text())
         if args.only in record["id"]
     ][:: args.every]
-    print(f"{len(records)} layers, batch {args.batch}, {args.threads} threads, float32")
+    flush = functools.partial(print, flush=True)
+    flush(f"{len(records)} layers, batch {args.batch}, {args.threads} threads, float32")
     results = []
     for operation in args.operations:
         results += run(operation, records, args)

@@ -56,3 +56,11 @@ def test_without_networkx_the_error_says_what_to_install(monkeypatch: Any) -> No
     monkeypatch.setitem(sys.modules, "networkx", None)
     with pytest.raises(MissingDependencyError, match=r"tnconv\[draw\]"):
         draw(tnconv.networks.conv((1, 2, 9), (3, 2, 3)))
+
+
+def test_an_expression_draws_its_network(tmp_path: Path) -> None:
+    network = tnconv.networks.conv((2, 4, 9), (6, 4, 3))
+    target = tmp_path / "expression.png"
+    tnconv.expression(network).draw(str(target))
+    with Image.open(target) as image:
+        assert min(image.size) > 100

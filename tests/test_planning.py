@@ -269,6 +269,11 @@ def test_a_number_and_a_broadcast() -> None:
     )
 
 
+def test_sizes_of_labels_that_do_not_occur_are_refused() -> None:
+    with pytest.raises(tnconv.ArgumentError, match="no such label"):
+        tnconv.contract("n i -> n", np.ones((2, 3)), sizes={"q": 4})
+
+
 def test_place_is_part_of_the_key() -> None:
     x, w = np.ones((1, 2, 5)), np.ones((1, 2, 3))
     assert tnconv.conv(x, w).dtype == np.float64

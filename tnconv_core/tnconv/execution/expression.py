@@ -59,6 +59,12 @@ class Expression:
     def __str__(self) -> str:
         return report(self.planned, self.backend.name, self.dtype)
 
+    def draw(self, path: str | None = None) -> Any:
+        """Draw the network, to a picture at ``path``: :func:`tnconv.draw.draw`."""
+        from tnconv.draw import draw
+
+        return draw(self.network, path)
+
     def __call__(self, *arrays: Array, **named: Array) -> Array:
         """Contract arrays, given in order or by name."""
         ordered = self._ordered(arrays, named)

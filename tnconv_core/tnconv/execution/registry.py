@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from tnconv.errors import ArrayError, MissingDependencyError
@@ -63,6 +62,8 @@ def plugins(group: str) -> dict[str, str]:
 
     A built-in is never replaced: an entry point that takes its name is passed over.
     """
+    from importlib.metadata import entry_points  # slow to import, rarely needed
+
     found = dict(BUILTIN[group])
     for entry in sorted(entry_points(group=group), key=lambda e: (e.name, e.value)):
         found.setdefault(entry.name, entry.value)
@@ -72,6 +73,8 @@ def plugins(group: str) -> dict[str, str]:
 @cache
 def load(group: str, name: str) -> Any:
     """The object that a plug-in names."""
+    from importlib.metadata import EntryPoint
+
     return EntryPoint(name, plugins(group)[name], group).load()
 
 

@@ -71,6 +71,11 @@ def _operation(notation: str | Network, sizes: Mapping[str, int] | None) -> Oper
 def _from_text(text: str, sizes: dict[str, int]) -> Operation:
     def build(*shapes: tuple[int, ...]) -> Network:
         network = parse(text, sizes=sizes, shapes=list(shapes))
+        if unknown := sorted(set(sizes) - set(network.sizes)):
+            raise ArgumentError(
+                f"contract: sizes name {', '.join(unknown)}, and {text!r} has no such "
+                "label"
+            )
         wanted = len(network.arguments)
         if wanted != len(shapes):
             raise ArgumentError(

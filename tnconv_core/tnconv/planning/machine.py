@@ -105,7 +105,7 @@ TORCH = Machine(
     "torch",
     native_dims=(1, 2, 3),
     native={
-        ("forward", "dense"): NativeRate(130e9, read=3, made=8, taps=4000),
+        ("forward", "dense"): NativeRate(130e9, read=1.5, made=8, taps=4000),
         ("forward", "grouped"): NativeRate(125e9, read=12, made=4, taps=4000),
         ("forward", "depthwise"): NativeRate(110e9, element=0.8e-9),
         ("transposed", "dense"): NativeRate(

@@ -85,11 +85,6 @@ def hull(pattern: Pattern) -> Axis:
     return Axis(max(1, index.extent), terms)
 
 
-def cropped(b: Builder, register: int, axes: tuple[Axis, ...]) -> Value:
-    """A register written through ``axes``, read back with hulls cropped lazily."""
-    return Value(register, axes)
-
-
 def _fold_variants(b: Builder, site: Site) -> Iterable[Variant]:
     (value,), (pattern,) = site.values, site.constraints
     if not isinstance(pattern, Pattern) or pattern.input in value.labels:

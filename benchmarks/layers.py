@@ -10,9 +10,9 @@ timed against itself as well: that spread is the resolution.
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -199,11 +199,11 @@ def main() -> None:
         for record in json.loads((DATA / name).read_text())
         if args.only in record["id"]
     ][:: args.every]
-    flush = functools.partial(print, flush=True)
-    flush(f"{len(records)} layers, batch {args.batch}, {args.threads} threads, float32")
+    print(f"{len(records)} layers, batch {args.batch}, {args.threads} threads, float32")
     results = []
     for operation in args.operations:
         results += run(operation, records, args)
+        sys.stdout.flush()
     if args.out:
         Path(args.out).write_text(json.dumps(results, indent=1))
 

@@ -101,7 +101,7 @@ def inner_run(dims: Shape, maps: tuple[AxisMap, ...], shape: Shape) -> Run:
         elif stride != first * length:
             break
         length *= size
-    return length, first == 1
+    return max(1, length), first == 1
 
 
 def _view(step: View, builder: Builder) -> Cost:
@@ -116,7 +116,7 @@ def _view(step: View, builder: Builder) -> Cost:
 def _pad(step: Pad, builder: Builder) -> Cost:
     m = builder.machine
     nbytes = size_of(step.shape) * builder.itemsize
-    run = step.shape[-1] if step.shape else 1
+    run = max(1, step.shape[-1]) if step.shape else 1
     return Cost(2 * m.call + copy_seconds(nbytes, (run, True), m), 0, 2 * nbytes)
 
 
@@ -202,7 +202,7 @@ def _gather(step: Gather, builder: Builder) -> Cost:
     m = builder.machine
     nbytes = size_of(step.shape) * builder.itemsize
     longest = max((piece.length for piece in step.map.pieces), default=1)
-    run = longest * prod(step.shape[step.axis + 1 :])
+    run = max(1, longest * prod(step.shape[step.axis + 1 :]))
     calls = len(step.map.pieces) + 1
     seconds = calls * m.call + copy_seconds(nbytes, (run, True), m)
     return Cost(seconds, 0, 2 * nbytes)

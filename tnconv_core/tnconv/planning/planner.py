@@ -85,8 +85,6 @@ def _unlimited(
     network: Network, machine: Machine, itemsize: int, options: Options
 ) -> Planned:
     """The cheapest of the simplified network and its alternatives."""
-    if 0 in network.sizes.values():
-        return _nothing(network)
     best: Planned | None = None
     considered: list[tuple[str, float]] = []
     for name, rival, trace in _rivals(network, options):
@@ -138,6 +136,8 @@ def _plan_flat(
 ) -> Planned | None:
     """Plan one network; None where nothing is cheaper than ``bound`` seconds."""
     network = network.without()  # labels that stand nowhere become a factor
+    if 0 in network.sizes.values():
+        return _nothing(network)
     parts: dict[int, Program] = {}
     below = 0.0
     for j, op in enumerate(network.operands):

@@ -279,3 +279,22 @@ def test_place_is_part_of_the_key() -> None:
     assert tnconv.conv(x, w).dtype == np.float64
     assert tnconv.conv(x.astype("f4"), w.astype("f4")).dtype == np.float32
     assert isinstance(backend("numpy").place(x), Place)
+
+
+def test_padding_that_leaves_nothing_to_read_gives_zeros() -> None:
+    x, weight = np.ones((3, 1, 1, 3)), np.ones((3, 1, 1, 1))
+    found = tnconv.conv(x, weight, stride=(4, 3), padding=((2, 3), (2, -3)))
+    assert found.shape == (3, 3, 2, 1)
+    assert not found.any()
+
+
+def test_output_padding_beyond_the_stride_on_native_convolutions() -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    x, weight = (
+        rng.integers(-3, 4, (2, 3, 4)) * 1.0,
+        rng.integers(-3, 4, (3, 2, 3)) * 1.0,
+    )
+    how = {"stride": 2, "dilation": 3, "output_padding": 2}
+    found = tnconv.conv_transpose(torch.from_numpy(x), torch.from_numpy(weight), **how)
+    assert np.array_equal(found.numpy(), tnconv.conv_transpose(x, weight, **how))

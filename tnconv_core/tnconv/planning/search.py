@@ -41,7 +41,7 @@ class Search:
         self.forms = forms
         self.bound = bound
         self.states: dict[int, State] = {}
-        self.widest = max(form.constraints[-1] for form in forms)
+        self.widest = max((form.constraints[-1] for form in forms), default=0)
         sizes = problem.network.sizes
         self._bit_sizes = [(b, sizes[a]) for a, b in problem.label_bits.items()]
 

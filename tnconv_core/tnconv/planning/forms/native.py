@@ -146,7 +146,7 @@ def _transposed(b: Builder, cast: Casting, alive: frozenset[str]) -> Value:
 def _output_padding(index: IndexPattern) -> tuple[int, int]:
     """Padding and output padding that give the input size, or zeros: then crop."""
     more = index.input - (index.extent - 2 * index.padding)
-    if index.padding >= 0 and 0 <= more < max(index.stride, index.dilation):
+    if index.padding >= 0 and 0 <= more < index.stride:
         return index.padding, more
     return 0, 0
 

@@ -197,7 +197,7 @@ class Kernels:
         raise TypeError("this array library has no native convolution")
 
     def scale(self, step: Scale, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
-        """One multiplication, and one division where the factor is no integer."""
+        """One multiplication; integers are then divided and rounded down."""
         if self.xp.isdtype(self.dtype, "integral"):
             return lambda x: x * step.numerator // step.denominator
         factor = step.numerator / step.denominator

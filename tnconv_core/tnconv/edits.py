@@ -37,7 +37,12 @@ def remove(network: Network, name: str) -> Network:
     """Take input ``name`` out and append its axes to the output.
 
     The result is the Jacobian of the network with respect to that input: axes of the
-    output first, then those of the input.
+    output first, then those of the input. Raises NetworkError unless exactly one input
+    has that name.
+
+    >>> from tnconv.networks import conv
+    >>> remove(conv((2, 3, 8), (4, 3, 3)), "weight").shape
+    (2, 4, 6, 4, 3, 3)
     """
     at = find_input(network, name)
     operand = network.operands[at]
@@ -66,6 +71,10 @@ def transpose(
     """The VJP: exchange the output with input ``name``; no conjugation.
 
     ``keep`` names labels to leave unsummed, as leading axes (per-example gradients).
+
+    >>> from tnconv.networks import conv
+    >>> transpose(conv((2, 3, 8), (4, 3, 3)), "x", "cotangent").shape
+    (2, 3, 8)
     """
     jacobian = remove(network, name)
     return attach(jacobian, cotangent, len(network.output), keep=keep)
@@ -89,7 +98,15 @@ def replace(network: Network, name: str, other: Network) -> Network:
     kernels.
 
     ``other`` is spliced in where the two views agree, and stays a sub-network where
-    they do not.
+    they do not. Inputs of one name in both are one array (:func:`rename_inputs` tells
+    them apart). Raises NetworkError unless exactly one input has that name and the
+    shape of ``other``.
+
+    >>> from tnconv.networks import conv
+    >>> first = rename_inputs(conv((2, 3, 8), (4, 3, 3)), {"weight": "first"})
+    >>> both = replace(conv(first.shape, (5, 4, 3)), "x", first)
+    >>> both.shape, both.arguments["first"]
+    ((2, 5, 4), (4, 3, 3))
     """
     at = find_input(network, name)
     operand = network.operands[at]

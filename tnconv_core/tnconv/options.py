@@ -48,6 +48,17 @@ def current() -> Options:
 def options(**changes: Any) -> Iterator[Options]:
     """Change options for a ``with`` block, in this thread or task only.
 
+    Args:
+        planner: ``"auto"`` (exact for small networks, along cotengra's tree for
+            larger), ``"exact"``, ``"cotengra"`` or ``"opt_einsum"``.
+        forms: names of the forms that may be used, or None for all; for networks
+            that these cannot contract, ``"constant"`` and ``"multiply"`` are added.
+        memory_limit: bytes beyond inputs and result at any moment, or None.
+        alternatives: whether networks that are not simplified are priced as well.
+
+    Raises:
+        ArgumentError: a name or a value is not known.
+
     >>> with options(memory_limit=1 << 20) as inside:
     ...     inside.memory_limit
     1048576

@@ -28,8 +28,8 @@ class Place:
 class Backend(Protocol):
     """One array library, or a family of them.
 
-    ``windows``, ``native_convolution``, ``in_place`` and ``autodiff`` are honest: the
-    planner and the tests go by them.
+    ``windows``, ``native_convolution``, ``in_place`` and ``autodiff`` say what its
+    arrays can do, for readers and tests; the planner goes by :meth:`machine`.
     """
 
     name: str

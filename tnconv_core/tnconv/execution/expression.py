@@ -146,8 +146,9 @@ def expression(
 ) -> Expression:
     """Plan a network for a backend and dtype.
 
-    ``device`` is where the arrays will be (constants per device come with calibration);
-    ``options`` are those of :func:`tnconv.options`. Raises MemoryLimitError where no
+    ``device`` is where the arrays will be, for backends whose cost model depends on it;
+    ``options`` are those of :func:`tnconv.options`. Raises ArrayError for an unknown
+    backend or dtype, ArgumentError for an unknown option, and MemoryLimitError where no
     plan stays within ``memory_limit``.
 
     >>> import tnconv

@@ -25,9 +25,10 @@ def contract(
     """Contract arrays as notation says: operands, patterns, and the result.
 
     A pattern is its relation: ``i ~ 2 o + 3 k - 1`` has stride 2, dilation 3 and a low
-    padding of 1. Sizes that no array gives come by ``sizes``; an output size that is
-    not given is the largest that needs no padding at the high end. Nothing is
-    conjugated. Options are those of :func:`tnconv.options`.
+    padding of 1; ``p = reflect(i, 1, 1)`` is a padding mode; :mod:`tnconv.notation` has
+    the whole notation. Sizes that no array gives come by ``sizes``; an output size that
+    is not given is the largest that needs no padding at the high end. Nothing is
+    conjugated but inputs marked ``conj``. Options are those of :func:`tnconv.options`.
 
     >>> import numpy as np, tnconv
     >>> x, w = np.ones((1, 3, 8)), np.ones((4, 3, 3))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import tnconv
 from tnconv import networks
@@ -24,6 +27,7 @@ from tnconv.options import changed, current
 from tnconv.planning.machine import NUMPY, TORCH, Machine
 from tnconv.planning.planner import Planned, form_table, plan_network
 from tnconv.testing import evaluate
+from tnconv.testing import networks as drawn_networks
 
 CASES = {
     "forward": networks.conv((2, 4, 7, 6), (6, 2, 3, 2), padding=1, groups=2),
@@ -48,7 +52,7 @@ CASES = {
 def arrays_for(network: Network, seed: int = 0) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     shapes = network.arguments.items()
-    return {name: rng.integers(-3, 4, shape) * 1.0 for name, shape in shapes}
+    return {n: np.asarray(rng.integers(-3, 4, s) * 1.0) for n, s in shapes}
 
 
 def scrambled(machine: Machine, random: Random) -> Machine:
@@ -245,7 +249,17 @@ def test_options_hold_in_their_block_and_thread_only() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"planner": "magic"}, {"memory_limit": "1G"}, {"forms": ["no"]}, {"x": 1}]
+    "bad",
+    [
+        {"planner": "magic"},
+        {"memory_limit": "1G"},
+        {"memory_limit": True},
+        {"forms": ["no"]},
+        {"forms": "native"},
+        {"forms": 5},
+        {"alternatives": "no"},
+        {"x": 1},
+    ],
 )
 def test_bad_options_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(tnconv.ArgumentError, match="options:"), tnconv.options(**bad):
@@ -298,3 +312,45 @@ def test_output_padding_beyond_the_stride_on_native_convolutions() -> None:
     how = {"stride": 2, "dilation": 3, "output_padding": 2}
     found = tnconv.conv_transpose(torch.from_numpy(x), torch.from_numpy(weight), **how)
     assert np.array_equal(found.numpy(), tnconv.conv_transpose(x, weight, **how))
+
+
+@pytest.mark.parametrize("planner", ["auto", "cotengra", "opt_einsum"])
+@pytest.mark.parametrize("forms", [["window", "gemm"], ["native"], ["fold"], None])
+def test_any_forms_under_any_planner(planner: str, forms: list[str] | None) -> None:
+    for network in (layers(2), CASES["reflect"], CASES["forward"], CASES["circular"]):
+        arrays = arrays_for(network)
+        expression = tnconv.expression(
+            network, dtype="float64", planner=planner, forms=forms
+        )
+        assert np.array_equal(expression(**arrays), evaluate(network, arrays))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(network=drawn_networks(), planner=st.sampled_from(["cotengra", "opt_einsum"]))
+def test_drawn_networks_along_trees(network: Network, planner: str) -> None:
+    arrays = arrays_for(network)
+    expression = tnconv.expression(network, dtype="float64", planner=planner)
+    assert np.array_equal(expression(**arrays), evaluate(network, arrays))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: tnconv.contract(5, np.ones(2)),  # type: ignore[arg-type]
+        lambda: tnconv.expression("a -> a"),  # type: ignore[arg-type]
+        lambda: tnconv.simplify("a -> a"),  # type: ignore[arg-type]
+        lambda: tnconv.contract("a -> a b", np.ones(2), sizes={"b": "3"}),  # type: ignore[dict-item]
+        lambda: tnconv.contract("a -> a b", np.ones(2), sizes={"b": -3}),
+        lambda: tnconv.contract("a -> a", np.ones(2), sizes=[3]),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_network_or_size_is_refused(call: Callable[[], Any]) -> None:
+    with pytest.raises(tnconv.ArgumentError, match=r"(contract|expression|simplify): "):
+        call()
+
+
+def test_cleared_caches_plan_again() -> None:
+    x = np.ones((1, 1, 9))
+    before = tnconv.conv(x, x[..., :3])
+    tnconv.clear_caches()
+    assert np.array_equal(tnconv.conv(x, x[..., :3]), before)

@@ -41,7 +41,7 @@ def test_the_table_is_what_the_command_prints() -> None:
     assert shown == table()
 
 
-def test_the_session_on_the_page_runs() -> None:
+def test_the_example_on_the_page_runs() -> None:
     test = doctest.DocTestParser().get_doctest(TEXT, {}, PAGE.name, str(PAGE), 0)
     assert test.examples
     assert doctest.DocTestRunner(verbose=False).run(test).failed == 0

@@ -185,18 +185,25 @@ class Network:
     def with_operands(
         self, operands: Iterable[Operand], output: Iterable[Axis] | None = None
     ) -> Network:
-        """The same network with other operands, and another output if given."""
-        new = self.output if output is None else output
-        return Network.build(operands, new, self.sizes, self.scale)
+        """The same network with other operands, and another output if given.
+
+        Scaled by the sizes of labels that stand nowhere any more: the sum over them
+        stays a sum.
+        """
+        operands = tuple(operands)
+        output = self.output if output is None else tuple(output)
+        scale = self.scale
+        used = _used_labels(operands, output)
+        for label, size in self.label_sizes:
+            if label not in used:
+                scale *= size
+        return Network.build(operands, output, self.sizes, scale)
 
     def without(self, *indices: int) -> Network:
-        """The network less some operands, scaled by labels that vanish with them."""
-        kept = [op for j, op in enumerate(self.operands) if j not in indices]
-        gone = set(self.sizes) - _used_labels(kept, self.output)
-        scale = self.scale
-        for label in gone:
-            scale *= self.sizes[label]
-        return Network.build(kept, self.output, self.sizes, scale)
+        """The network less some operands."""
+        return self.with_operands(
+            op for j, op in enumerate(self.operands) if j not in indices
+        )
 
     def rename(self, names: Mapping[str, str]) -> Network:
         """The same network with other label names."""

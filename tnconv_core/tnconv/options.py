@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import lru_cache
+from operator import index
 from typing import Any
 
 from tnconv.errors import ArgumentError
@@ -30,7 +31,7 @@ class Options:
     alternatives: bool = True
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _interned(*values: Any) -> Options:
     return Options(*values)
 
@@ -77,27 +78,39 @@ def changed(base: Options, changes: dict[str, Any]) -> Options:
         if name not in names:
             raise ArgumentError(f"options: {name!r} is none of {', '.join(names)}")
     values = {name: getattr(base, name) for name in names} | changes
-    if isinstance(values["forms"], list):
-        values["forms"] = tuple(values["forms"])
     _check(values)
     return _interned(*(values[name] for name in names))
 
 
 def _check(values: dict[str, Any]) -> None:
+    """Refuse odd values; forms become a tuple of names, the limit an int."""
     if values["planner"] not in PLANNERS:
         raise ArgumentError(
             f"options: planner {values['planner']!r} is none of {', '.join(PLANNERS)}"
         )
+    if not isinstance(values["alternatives"], bool):
+        raise ArgumentError(
+            f"options: alternatives is True or False, got {values['alternatives']!r}"
+        )
     limit = values["memory_limit"]
-    if limit is not None and (
-        not isinstance(limit, int) or isinstance(limit, bool) or limit < 0
-    ):
-        raise ArgumentError(f"options: memory_limit is bytes, got {limit!r}")
-    forms = values["forms"]
-    if forms is not None:
-        from tnconv.planning.planner import form_table
+    if limit is not None:
+        if isinstance(limit, bool) or not hasattr(limit, "__index__") or limit < 0:
+            raise ArgumentError(f"options: memory_limit is bytes, got {limit!r}")
+        values["memory_limit"] = index(limit)
+    if values["forms"] is not None:
+        values["forms"] = _form_names(values["forms"])
 
-        unknown = sorted(set(forms) - set(form_table()))
-        if unknown:
-            known = ", ".join(form_table())
-            raise ArgumentError(f"options: forms {unknown} are none of {known}")
+
+def _form_names(forms: Any) -> tuple[str, ...]:
+    from tnconv.planning.planner import form_table
+
+    known = ", ".join(form_table())
+    if isinstance(forms, str) or not isinstance(forms, Iterable):
+        raise ArgumentError(
+            f"options: forms lists names ({known}), got {forms!r}"
+        )
+    names = tuple(dict.fromkeys(str(name) for name in forms))
+    unknown = [name for name in names if name not in form_table()]
+    if unknown:
+        raise ArgumentError(f"options: forms {unknown} are none of {known}")
+    return names

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
-from tnconv.errors import NetworkError
+from tnconv.errors import ArgumentError, NetworkError
 from tnconv.execution.registry import load, plugins
 from tnconv.network import Network, Pattern, Reindex, SubNetwork
 from tnconv.splice import splice_all
@@ -58,6 +58,11 @@ def simplify(network: Network, rules: Iterable[Rule] | None = None) -> Simplifie
     >>> simplify(net).trace[0]
     ('pointwise', 'i ~ 2 o')
     """
+    if not isinstance(network, Network):
+        raise ArgumentError(
+            f"simplify: takes a Network, got {network!r:.60}; "
+            "tnconv.parse makes one of text"
+        )
     chosen = default_rules() if rules is None else tuple(rules)
     network, inside = _simplify_inside(splice_all(network), chosen)
     network, trace = _fixed_point(network, chosen)

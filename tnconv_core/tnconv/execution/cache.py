@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Value = TypeVar("Value")
+
+
+#: the caches of this process that :func:`clear_all` empties
+_CACHES: list[BoundedCache[Any]] = []
+
+
+def clear_all() -> None:
+    """Empty every cache of this process."""
+    for cache in _CACHES:
+        cache.clear()
 
 
 class BoundedCache(Generic[Value]):
     """Oldest entries leave first. A value may be made twice; one of them is kept."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, shared: bool = True) -> None:
         self.limit = limit
         self.entries: dict[Hashable, Value] = {}
         self._lock = Lock()
+        if shared:
+            _CACHES.append(self)
 
     def get(self, key: Hashable) -> Value | None:
         """The value of a key, or None."""

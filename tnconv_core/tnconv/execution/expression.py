@@ -9,7 +9,7 @@ from typing import Any
 from tnconv.edits import without_conjugates
 from tnconv.errors import ArgumentError, ArrayError
 from tnconv.execution.backend import Backend, Place
-from tnconv.execution.cache import BoundedCache
+from tnconv.execution.cache import BoundedCache, clear_all
 from tnconv.execution.registry import backend as backend_named
 from tnconv.execution.registry import backend_for
 from tnconv.execution.report import report
@@ -156,6 +156,11 @@ def expression(
     >>> tnconv.expression(network).plan.source
     'exact search'
     """
+    if not isinstance(network, Network):
+        raise ArgumentError(
+            f"expression: takes a Network, got {network!r:.60}; "
+            "tnconv.parse makes one of text"
+        )
     if dtype not in ITEMSIZE:
         raise ArrayError(
             f"expression: dtype {dtype!r} is none of {', '.join(ITEMSIZE)}"
@@ -182,12 +187,11 @@ def planned_expression(
         return replace(planned, network=network)
 
     planned = _PLANS.get_or_make(key, make)
-    return Expression(network, backend, place.dtype, options, planned, BoundedCache(32))
+    return Expression(
+        network, backend, place.dtype, options, planned, BoundedCache(32, shared=False)
+    )
 
 
 def clear_caches() -> None:
     """Forget every plan and compiled program of this process."""
-    from tnconv.functions.call import clear
-
-    _PLANS.clear()
-    clear()
+    clear_all()

@@ -119,11 +119,3 @@ def _spread(
             f"channels (shape {network.shape}); pass a bias of shape ({channels},)"
         )
     return (slice(None), *(None,) * spatial)
-
-
-def clear() -> None:
-    """Forget every planned call."""
-    _CALLS.clear()
-
-
-__all__ = ["Operation", "call", "clear"]

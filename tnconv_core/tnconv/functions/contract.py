@@ -49,6 +49,7 @@ def contract(
 
 def _operation(notation: str | Network, sizes: Mapping[str, int] | None) -> Operation:
     """One operation object per text and sizes, so that calls are found again."""
+    _check(notation, sizes)
     if isinstance(notation, str):
         fixed = tuple(sorted((sizes or {}).items()))
         return _OPERATIONS.get_or_make(
@@ -67,6 +68,23 @@ def _operation(notation: str | Network, sizes: Mapping[str, int] | None) -> Oper
     return _OPERATIONS.get_or_make(
         network, lambda: Operation("contract", check, tuple(network.arguments))
     )
+
+
+def _check(notation: Any, sizes: Any) -> None:
+    if not isinstance(notation, str | Network):
+        raise ArgumentError(
+            f"contract: takes notation (a text) or a Network, got {notation!r:.60}"
+        )
+    if sizes is None:
+        return
+    if not isinstance(sizes, Mapping):
+        raise ArgumentError(f"contract: sizes maps labels to ints, got {sizes!r:.60}")
+    for label, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+            raise ArgumentError(
+                f"contract: sizes gives label {label!r} the size {size!r}; "
+                "sizes are ints from 0 on"
+            )
 
 
 def _from_text(text: str, sizes: dict[str, int]) -> Operation:

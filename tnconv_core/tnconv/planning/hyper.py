@@ -37,8 +37,12 @@ def follow_tree(found: Search, engine: str = "cotengra") -> None:
     ]
     for pair in _TREES[engine](problem):
         first, second = (nodes[j] for j in pair)
-        nodes.append(_joined(found, problem, first, second))
-    _absorbed(found, problem, nodes[-1])
+        node = _joined(found, problem, first, second)
+        if node.array and node.array not in found.states:
+            break  # the forms in force cannot follow the tree
+        nodes.append(node)
+    else:
+        _absorbed(found, problem, nodes[-1])
     found.bound = bound
 
 
@@ -72,10 +76,13 @@ def _opt_einsum_tree(problem: Problem) -> Tree:
     search = opt_einsum.DynamicProgramming(minimize="combo")
     path = search([set(term) for term in inputs], set(output), sizes)
     alive, tree = list(range(len(inputs))), []
-    for step in path:
-        pair = [alive.pop(j) for j in sorted(step, reverse=True)]
-        tree.append((pair[-1], pair[0]))
-        alive.append(len(inputs) + len(tree) - 1)
+    for step in path:  # of one operand or more
+        taken = [alive.pop(j) for j in sorted(step, reverse=True)]
+        node = taken.pop()
+        while taken:
+            tree.append((node, taken.pop()))
+            node = len(inputs) + len(tree) - 1
+        alive.append(node)
     return tree
 
 
@@ -122,6 +129,8 @@ def _absorbed(found: Search, problem: Problem, node: _Node) -> _Node:
     while waiting and grew:
         grew = False
         for j in list(waiting):
+            if array not in found.states:
+                return _Node(array, tuple(waiting))
             if problem.legs[j] & found.states[array].labels:
                 found.consider((array,), (j,))
                 array |= 1 << j

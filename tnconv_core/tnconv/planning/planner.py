@@ -11,7 +11,7 @@ from tnconv.execution.liveness import peak_bytes
 from tnconv.execution.program import AxisMap, Constant, Program, View, size_of
 from tnconv.execution.registry import load, plugins
 from tnconv.network import Network, SubNetwork
-from tnconv.options import Options
+from tnconv.options import Options, changed
 from tnconv.pattern import IndexPattern
 from tnconv.planning.blocks import (
     Cut,
@@ -103,13 +103,17 @@ def _unlimited(
 def _rivals(
     network: Network, options: Options
 ) -> Iterator[tuple[str, Network, tuple[tuple[str, str], ...]]]:
-    """The simplified network with its trace, then every alternative worth a price."""
+    """The simplified network with its trace, then alternatives: of large networks only
+    the network as built."""
     simplified = simplify(network)
     yield "simplified", simplified.network, simplified.trace
     if not options.alternatives:
         return
     seen = {_records(simplified.network)}
+    small = len(simplified.network.operands) <= BOUNDED
     for name, other in alternatives(network):
+        if not small and name != "as built":
+            continue  # each costs another search
         if (records := _records(other)) not in seen:
             seen.add(records)
             yield name, other, ()
@@ -296,8 +300,6 @@ def _assembled(
 
 def replace_limit(options: Options, limit: int | None) -> Options:
     """The same options under another memory limit."""
-    from tnconv.options import changed
-
     return changed(options, {"memory_limit": limit})
 
 

@@ -102,13 +102,11 @@ def _check(values: dict[str, Any]) -> None:
 
 
 def _form_names(forms: Any) -> tuple[str, ...]:
-    from tnconv.planning.planner import form_table
+    from tnconv.planning.rivals import form_table
 
     known = ", ".join(form_table())
     if isinstance(forms, str) or not isinstance(forms, Iterable):
-        raise ArgumentError(
-            f"options: forms lists names ({known}), got {forms!r}"
-        )
+        raise ArgumentError(f"options: forms lists names ({known}), got {forms!r}")
     names = tuple(dict.fromkeys(str(name) for name in forms))
     unknown = [name for name in names if name not in form_table()]
     if unknown:

@@ -52,10 +52,6 @@ class Value:
         return self._moves
 
 
-class TooDearError(Exception):
-    """Raised inside the search only: a candidate already costs more than the best."""
-
-
 class Builder:
     """A growing list of steps over registers of known shape, with its price."""
 
@@ -173,13 +169,6 @@ class Builder:
         """
         value = self.padded(value)
         dims = [label for group in groups for label in group]
-        at = {label: j for j, label in enumerate(dims)}
-        maps = []
-        for axis in value.axes:
-            steps = [0] * len(dims)
-            for label, by in axis.terms:
-                steps[at[label]] += by
-            maps.append(AxisMap(axis.offset, tuple(steps)))
         sizes = tuple(self.sizes[label] for label in dims)
         shape = tuple(self.size(group) for group in groups)
         contiguous = self._is_contiguous(value, dims)
@@ -190,7 +179,8 @@ class Builder:
             copy = not self.is_matrix(value, groups)
         if not self.machine.strided and not copy:
             copy = _overlaps(value, self.sizes)
-        step = View((value.register,), shape, tuple(maps), sizes, copy)
+        maps = axis_maps(value.axes, dims)
+        step = View((value.register,), shape, maps, sizes, copy)
         return self.add(step)
 
     def matrix(
@@ -238,16 +228,10 @@ class Builder:
         labels = list(dict.fromkeys(a for axis in axes for a, _ in axis.terms))
         labels += [a for a in value.labels if a not in labels]
         source = self.read(value, [[a] for a in labels])
-        at = {label: j for j, label in enumerate(labels)}
-        maps = []
-        for axis in axes:
-            steps = [0] * len(labels)
-            for label, by in axis.terms:
-                steps[at[label]] += by
-            maps.append(AxisMap(axis.offset, tuple(steps)))
         shape = tuple(axis.size for axis in axes)
         sources = (source,) if total is None else (source, total)
-        return self.add(AddInto(sources, shape, tuple(maps), injective))
+        maps = axis_maps(axes, labels)
+        return self.add(AddInto(sources, shape, maps, injective))
 
     def _is_contiguous(self, value: Value, dims: Sequence[str]) -> bool:
         if any(axis.offset for axis in value.axes):
@@ -261,42 +245,16 @@ class Builder:
         return step == prod(self.shapes[value.register])
 
 
-class Estimator(Builder):
-    """A builder that only prices: of an unrolled loop it writes the first turn.
-
-    It gives up (TooDearError) once the price passes ``limit`` seconds.
-    """
-
-    limit = float("inf")
-
-    def add(self, step: Step) -> int:
-        """Price a step; equal ones are rare here, so none is looked for."""
-        self.steps.append(step)
-        self.shapes.append(step.shape)
-        self.charge(price(step, self))
-        return len(self.shapes) - 1
-
-    def charge(self, cost: Cost) -> None:
-        """Add to the price; raises TooDearError beyond the limit."""
-        self.cost += cost
-        if self.cost.seconds > self.limit:
-            raise TooDearError
-
-    def turns(self, items: Sequence[Any]) -> Iterator[Any]:
-        before = self.cost
-        yield items[0]
-        once = Cost(
-            self.cost.seconds - before.seconds,
-            self.cost.flops - before.flops,
-            self.cost.bytes - before.bytes,
-        )
-        shape = self.shapes[-1]
-        nbytes = prod(shape) * self.itemsize
-        added = Cost(self.machine.call + nbytes / self.machine.add, prod(shape), nbytes)
-        self.charge((once + added) * (len(items) - 1))
-
-    def all_turns(self, parts: Sequence[int], count: int) -> Sequence[int]:
-        return list(parts) * count
+def axis_maps(axes: Sequence[Axis], dims: Sequence[str]) -> tuple[AxisMap, ...]:
+    """Axes over labels as maps over numbered dimensions."""
+    at = {label: j for j, label in enumerate(dims)}
+    maps = []
+    for axis in axes:
+        steps = [0] * len(dims)
+        for label, by in axis.terms:
+            steps[at[label]] += by
+        maps.append(AxisMap(axis.offset, tuple(steps)))
+    return tuple(maps)
 
 
 def _overlaps(value: Value, sizes: Mapping[str, int]) -> bool:

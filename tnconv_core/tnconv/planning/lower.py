@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tnconv.execution.program import Conjugate, Constant, Program, Shape, Step
+from tnconv.execution.program import Conjugate, Constant, Program, Step
 from tnconv.network import Input, SubNetwork
 from tnconv.pattern import IndexPattern
 from tnconv.planning.builder import Builder, Value
@@ -131,6 +131,3 @@ def _trimmed(program: Program) -> Program:
             registers[at + count] = count + len(steps)
             steps.append(step.renumbered(registers))
     return Program(program.inputs, tuple(steps), registers[program.result])
-
-
-__all__ = ["Lowered", "Shape", "lower"]

@@ -1,18 +1,13 @@
-"""From a network to a program: alternatives, sub-networks, search, blocks."""
+"""From a network to a program: the best of its rivals, in blocks under a limit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 
 from tnconv.errors import MemoryLimitError, NetworkError
-from tnconv.execution.liveness import peak_bytes
-from tnconv.execution.program import AxisMap, Constant, Program, View, size_of
-from tnconv.execution.registry import load, plugins
-from tnconv.network import Network, SubNetwork
+from tnconv.execution.program import size_of
+from tnconv.network import Network
 from tnconv.options import Options, changed
-from tnconv.pattern import IndexPattern
 from tnconv.planning.blocks import (
     Cut,
     CutBlock,
@@ -21,58 +16,23 @@ from tnconv.planning.blocks import (
     cuts,
     loop_program,
 )
-from tnconv.planning.cost import workspace
-from tnconv.planning.lower import lower
 from tnconv.planning.machine import Machine
-from tnconv.planning.plan import Blocks, Plan
-from tnconv.planning.problem import Problem
-from tnconv.planning.search import Search
-from tnconv.planning.site import Form
-from tnconv.planning.state import unroll
-from tnconv.rewrite import alternatives, simplify
-from tnconv.splice import splice_all
+from tnconv.planning.plan import Blocks
+from tnconv.planning.rivals import Planned, form_table, unlimited
 
-#: operands up to which the exact search is run, and from which it is given a bound
-EXACT = 12
-BOUNDED = 6
+__all__ = ["Planned", "form_table", "plan_network"]
+
 #: how many labels are cut, one inside the other
 DEEPEST = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A plan, its program, and what is known of both."""
-
-    network: Network
-    trace: tuple[tuple[str, str], ...]
-    plan: Plan
-    program: Program
-    seconds: float
-    flops: int
-    bytes: int
-    peak: int
-    lines: tuple[str, ...]
-    considered: tuple[tuple[str, float], ...]
-
-
-@cache
-def form_table() -> Mapping[str, Form]:
-    """Every registered form by name."""
-    found: dict[str, Form] = {}
-    for name in plugins("tnconv.forms"):
-        entry = load("tnconv.forms", name)
-        for form in entry if isinstance(entry, tuple) else (entry,):
-            found.setdefault(form.name, form)
-    return found
 
 
 def plan_network(
     network: Network, machine: Machine, itemsize: int, options: Options
 ) -> Planned:
     """The cheapest plan within the memory limit; raises MemoryLimitError if none is."""
-    best = _within(network, machine, itemsize, options, depth=0)
+    best = _within(network, _Job(machine, itemsize, options))
     if best is None:
-        least = _unlimited(network, machine, itemsize, options).peak
+        least = unlimited(network, machine, itemsize, options).peak
         raise MemoryLimitError(
             f"no plan found within memory_limit={options.memory_limit} bytes: the plan "
             f"without a limit needs {least} bytes beyond inputs and result, and "
@@ -81,196 +41,72 @@ def plan_network(
     return best
 
 
-def _unlimited(
-    network: Network, machine: Machine, itemsize: int, options: Options
-) -> Planned:
-    """The cheapest of the simplified network and its alternatives."""
-    best: Planned | None = None
-    considered: list[tuple[str, float]] = []
-    for name, rival, trace in _rivals(network, options):
-        bound = best.seconds if best else float("inf")
-        planned = _plan_flat(splice_all(rival), machine, itemsize, options, bound)
-        if planned is None:
-            continue
-        considered.append((name, planned.seconds))
-        if planned.seconds < bound:
-            plan = replace(planned.plan, rewrites=name)
-            best = replace(planned, network=network, trace=trace, plan=plan)
-    assert best is not None
-    return replace(best, considered=tuple(considered))
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What a network is planned for, and how many labels are cut around it."""
+
+    machine: Machine
+    itemsize: int
+    options: Options
+    depth: int = 0
+
+    def inside(self, limit: int | None) -> _Job:
+        """The same for the networks inside a block."""
+        options = changed(self.options, {"memory_limit": limit})
+        return replace(self, options=options, depth=self.depth + 1)
+
+    def size(self, shape: tuple[int, ...]) -> int:
+        """Bytes of an array."""
+        return size_of(shape) * self.itemsize
 
 
-def _rivals(
-    network: Network, options: Options
-) -> Iterator[tuple[str, Network, tuple[tuple[str, str], ...]]]:
-    """The simplified network with its trace, then alternatives: of large networks only
-    the network as built."""
-    simplified = simplify(network)
-    yield "simplified", simplified.network, simplified.trace
-    if not options.alternatives:
-        return
-    seen = {_records(simplified.network)}
-    small = len(simplified.network.operands) <= BOUNDED
-    for name, other in alternatives(network):
-        if not small and name != "as built":
-            continue  # each costs another search
-        if (records := _records(other)) not in seen:
-            seen.add(records)
-            yield name, other, ()
-
-
-def _nothing(network: Network) -> Planned:
-    """A label of size 0 leaves nothing to add up: the result is zeros."""
-    arguments, count = tuple(network.arguments.items()), len(network.arguments)
-    zero = Constant((), (), IndexPattern(0, 1, 1), ())
-    maps: tuple[AxisMap, ...] = ()
-    wide = View((count,), network.shape, maps, network.shape, True)
-    program = Program(arguments, (zero, wide), count + 1)
-    plan = Plan(network, (), 0.0, "nothing to add up")
-    return Planned(network, (), plan, program, 0.0, 0, 0, 0, (), ())
-
-
-def _records(network: Network) -> tuple[str, ...]:
-    """The patterns: networks that share them differ in labels only."""
-    return tuple(sorted(repr(op.index) for op in network.patterns))
-
-
-def _plan_flat(
-    network: Network, machine: Machine, itemsize: int, options: Options, bound: float
-) -> Planned | None:
-    """Plan one network; None where nothing is cheaper than ``bound`` seconds."""
-    network = network.without()  # labels that stand nowhere become a factor
-    if 0 in network.sizes.values():
-        return _nothing(network)
-    parts: dict[int, Program] = {}
-    below = 0.0
-    for j, op in enumerate(network.operands):
-        if isinstance(op, SubNetwork):
-            inner = _unlimited(op.network, machine, itemsize, options)
-            parts[j] = inner.program
-            below += inner.seconds
-    plan = _searched(network, machine, itemsize, options, bound - below)
-    if plan is None:
-        return None
-    lowered = lower(plan, machine, itemsize, form_table(), parts)
-    peak = peak_bytes(lowered.program, itemsize, workspace(machine, itemsize))
-    return Planned(
-        network,
-        (),
-        plan,
-        lowered.program,
-        plan.seconds + below,
-        lowered.flops,
-        lowered.bytes,
-        peak,
-        lowered.lines,
-        (),
-    )
-
-
-def _searched(
-    network: Network, machine: Machine, itemsize: int, options: Options, bound: float
-) -> Plan | None:
-    """Exactly where that is quick; else along cotengra's tree, which also bounds it."""
-    if not network.operands:
-        return Plan(network, (), 0.0, "nothing to contract")
-    for forms in _allowed(options):
-        plan = _found(Problem(network), machine, itemsize, options, forms, bound)
-        if plan is not None:
-            return plan
-    return None
-
-
-def _found(
-    problem: Problem,
-    machine: Machine,
-    itemsize: int,
-    options: Options,
-    forms: tuple[Form, ...],
-    bound: float,
-) -> Plan | None:
-    count = len(problem.operands)
-    found = Search(problem, machine, itemsize, forms, bound)
-    engine = "opt_einsum" if options.planner == "opt_einsum" else "cotengra"
-    exact = options.planner == "exact" or (options.planner == "auto" and count <= EXACT)
-    if not exact or count > BOUNDED:
-        from tnconv.planning.hyper import follow_tree
-
-        follow_tree(found, engine)
-    if exact:
-        found.run()
-    if problem.full not in found.states:
-        return None
-    whole = found.states[problem.full]
-    source = "exact search" if exact else f"{engine}'s tree"
-    return Plan(problem.network, unroll(whole, problem), whole.seconds, source)
-
-
-def _allowed(options: Options) -> Iterator[tuple[Form, ...]]:
-    """The forms in force; then, for networks these cannot contract, two that always
-    can."""
-    table = form_table()
-    if options.forms is None:
-        yield tuple(table.values())
-        return
-    yield tuple(form for name, form in table.items() if name in options.forms)
-    wanted = {*options.forms, "constant", "multiply"}
-    yield tuple(form for name, form in table.items() if name in wanted)
-
-
-def _within(
-    network: Network, machine: Machine, itemsize: int, options: Options, depth: int
-) -> Planned | None:
+def _within(network: Network, job: _Job) -> Planned | None:
     """The cheapest plan under the limit: whole, in blocks of one label, or of two."""
-    whole = _unlimited(network, machine, itemsize, options)
-    limit = options.memory_limit
+    whole = unlimited(network, job.machine, job.itemsize, job.options)
+    limit = job.options.memory_limit
     if limit is None or whole.peak <= limit:
         return whole
-    if depth == DEEPEST:
+    if job.depth == DEEPEST:
         return None
-    free = replace_limit(options, None)
-    for inner in (free, options):  # blocks of whole plans first, then blocks of blocks
-        found = []
-        for label in cut_labels(network):
-            for cut in cuts(network, label):
-                args = (network, cut, machine, itemsize, options, inner, depth)
-                if (planned := _blocked(*args)) is not None:
-                    found.append(planned)
-                    break
+    for nested in (False, True):  # blocks of whole plans first, then blocks of blocks
+        fits = [_first_fit(network, a, job, limit, nested) for a in cut_labels(network)]
+        found = [planned for planned in fits if planned is not None]
         if found:
             return min(found, key=lambda planned: planned.seconds)
     return None
 
 
-def _blocked(
-    network: Network,
-    cut: Cut,
-    machine: Machine,
-    itemsize: int,
-    options: Options,
-    inner: Options,
-    depth: int,
+def _first_fit(
+    network: Network, label: str, job: _Job, limit: int, nested: bool
 ) -> Planned | None:
-    """One cut, its bodies planned under ``inner`` options; None where it is too big."""
-    limit = options.memory_limit
-    assert limit is not None
+    """The largest blocks of a label that stay under the limit."""
+    for cut in cuts(network, label):
+        planned = _blocked(network, cut, job, limit, nested)
+        if planned is not None:
+            return planned
+    return None
+
+
+def _blocked(
+    network: Network, cut: Cut, job: _Job, limit: int, nested: bool
+) -> Planned | None:
+    """One cut, its bodies whole or cut again; None where that is too big."""
     try:
         blocks = cut_network(network.without(), cut)
     except NetworkError:
         return None
-    result = max(_bytes(block.network.shape, itemsize) for block in blocks)
+    result = max(job.size(block.network.shape) for block in blocks)
     if limit < result:
         return None
-    if inner.memory_limit is not None:
-        inner = replace_limit(options, limit - result)
+    inside = job.inside(limit - result if nested else None)
     bodies: dict[Network, Planned] = {}
     for block in blocks:
         if block.network not in bodies:
-            planned = _within(block.network, machine, itemsize, inner, depth + 1)
+            planned = _within(block.network, inside)
             if planned is None or planned.peak + result > limit:
                 return None
             bodies[block.network] = planned
-    return _assembled(network, cut, blocks, bodies, itemsize)
+    return _assembled(network, cut, blocks, bodies, result)
 
 
 def _assembled(
@@ -278,10 +114,10 @@ def _assembled(
     cut: Cut,
     blocks: list[CutBlock],
     bodies: dict[Network, Planned],
-    itemsize: int,
+    result: int,
 ) -> Planned:
     program = loop_program(network, blocks, {n: p.program for n, p in bodies.items()})
-    peak = max(p.peak + _bytes(p.program.shape, itemsize) for p in bodies.values())
+    peak = result + max(p.peak for p in bodies.values())
     first = max(bodies.values(), key=lambda p: p.seconds)
     turns = [bodies[block.network] for block in blocks]
     return Planned(
@@ -296,12 +132,3 @@ def _assembled(
         first.lines,
         first.considered,
     )
-
-
-def replace_limit(options: Options, limit: int | None) -> Options:
-    """The same options under another memory limit."""
-    return changed(options, {"memory_limit": limit})
-
-
-def _bytes(shape: tuple[int, ...], itemsize: int) -> int:
-    return size_of(shape) * itemsize

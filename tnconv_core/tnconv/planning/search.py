@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tnconv.execution.program import Shape
-from tnconv.planning.builder import Estimator, TooDearError, Value
+from tnconv.planning.builder import Value
+from tnconv.planning.estimator import Estimator, TooDearError
 from tnconv.planning.finish import finish
 from tnconv.planning.forms.constant import constant_value
 from tnconv.planning.machine import Machine

@@ -36,7 +36,7 @@ def shapes_by_name(
     if isinstance(shapes, Mapping):
         return {name: tuple(shape) for name, shape in shapes.items()}
     if len(shapes) != len(names):
-        fail(text, 0, f"the text has {len(names)} arrays, got {len(shapes)}")
+        fail(text, 0, f"the text has {len(names)} arrays, got {len(shapes)} shapes")
     return {name: tuple(shape) for name, shape in zip(names, shapes, strict=True)}
 
 

@@ -115,8 +115,10 @@ TORCH = Machine(
             120e9, read=8, made=4, taps=300, call=3e-5
         ),
         ("transposed", "depthwise"): NativeRate(75e9, element=1.0e-9, call=3e-5),
-        ("weight", "dense"): NativeRate(110e9, space=30, call=3e-5),
-        ("weight", "grouped"): NativeRate(100e9, read=6, space=30, call=3e-5),
+        ("weight", "dense"): NativeRate(110e9, taps=2000, space=30, call=3e-5),
+        ("weight", "grouped"): NativeRate(
+            100e9, read=6, taps=2000, space=30, call=3e-5
+        ),
         ("weight", "depthwise"): NativeRate(90e9, taps=2, call=3e-5),
     },
 )

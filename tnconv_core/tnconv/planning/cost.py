@@ -234,9 +234,8 @@ def _native_seconds(
     made = step.shape[0 if c.role == "weight" else 1] // c.groups
     channels = (left[1] // c.groups, made)
     maps = {"forward": step.shape, "transposed": left, "weight": right}
-    # gaps between taps, and zeros between outputs, cost a little of what they skip
-    gaps = prod(c.dilation) ** (0.25 if c.role == "forward" else 0.5)
-    gaps *= prod(c.stride) ** 0.1 if c.role == "transposed" else 1.0
+    # the zeros that a stride leaves between outputs cost a little of what they are
+    gaps = prod(c.stride) ** 0.1 if c.role == "transposed" else 1.0
     taps, space = prod(c.kernel), prod(maps[c.role][2:])
     rate = m.native[c.role, kind]
     return rate.seconds(flops * gaps, channels, taps, space, size_of(step.shape))

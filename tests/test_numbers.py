@@ -12,7 +12,6 @@ from tests.libraries import Library
 
 import tnconv
 from tnconv.errors import ArrayError
-from tnconv.planning import planner
 
 Array = NDArray[Any]
 Call = Callable[[Any, Any, Any, Any], Any]
@@ -42,12 +41,8 @@ by_way = pytest.mark.parametrize("way", WAYS)
 @contextmanager
 def only(*names: str) -> Iterator[None]:
     """Plans made of these forms and no other."""
-    table = planner.form_table()
-    tnconv.clear_caches()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planner, "form_table", lambda: {n: table[n] for n in names})
+    with tnconv.options(forms=names):
         yield
-    tnconv.clear_caches()
 
 
 def numbers(dtype: str, low: int, high: int, seed: int = 0) -> tuple[Array, ...]:

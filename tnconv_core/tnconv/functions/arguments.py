@@ -45,7 +45,8 @@ def frozen(value: Any) -> Any:
 
 def hyper(*values: Any) -> tuple[Any, ...]:
     """All hyper-parameters of a call as one hashable tuple."""
-    return tuple([frozen(value) for value in values])
+    # the usual kinds are passed without a call: this runs before every look-up
+    return tuple([v if type(v) is int or type(v) is str else frozen(v) for v in values])
 
 
 def operation(

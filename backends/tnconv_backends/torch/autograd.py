@@ -14,10 +14,11 @@ from typing import Any
 import torch
 from torch.autograd import forward_ad
 
+from tnconv.edits import without_conjugates
 from tnconv.execution.cache import BoundedCache
 from tnconv.execution.expression import Expression, Run, planned_expression
 from tnconv.network import Network
-from tnconv_backends.torch.derivatives import batched, fresh, jvps, readers, real, vjps
+from tnconv_backends.torch.derivatives import batched, fresh, jvps, readers, vjps
 
 Array = Any
 
@@ -178,7 +179,7 @@ def _derived(
         found = []
         for network in build():
             if not job.dtype.startswith("complex"):
-                network = real(network)
+                network = without_conjugates(network)
             new = planned_expression(network, job.backend, place, job.options)
             found.append(_Derived(new, new.compiled(place), tuple(network.arguments)))
         return tuple(found)

@@ -98,19 +98,6 @@ def readers(network: Network, name: str) -> int:
     )
 
 
-def real(network: Network) -> Network:
-    """The network without conjugates, for real arrays."""
-
-    def plain(op: Operand) -> Operand:
-        if isinstance(op, Input):
-            return with_fields(op, conjugate=False)
-        if isinstance(op, SubNetwork):
-            return with_fields(op, network=real(op.network))
-        return op
-
-    return network.with_operands(map(plain, network.operands))
-
-
 def fresh(network: Network, name: str) -> str:
     """A name that no array of the network has, made from ``name``."""
     while name in network.arguments:

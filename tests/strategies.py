@@ -245,6 +245,21 @@ def sampling_cases(draw: Draw, operation: str, limits: Limits) -> Case:
     return Case(operation, {"columns": columns}, sizes, window.hyper)
 
 
+def kfac_cases(draw: Draw, limits: Limits) -> Case:
+    """Draw a call of ``kfac_input_factor``."""
+    window = windows(draw, limits)
+    channel = channels(draw, limits)
+    x = (*channel.batch, channel.into * channel.groups, *window.input)
+    hyper = {
+        **window.hyper,
+        "groups": channel.groups,
+        "approximation": draw(st.sampled_from(("expand", "reduce"))),
+        "normalization": draw(st.sampled_from(("none", "batch", "position"))),
+    }
+    size = _kernel_size(draw, window, channel)
+    return Case("kfac_input_factor", {"x": x}, (size,), hyper)
+
+
 OPERATIONS = (
     "conv",
     "conv_bias_vjp",
@@ -259,6 +274,7 @@ OPERATIONS = (
     "conv_weight_jacobian",
     "conv_weight_vjp",
     "fold",
+    "kfac_input_factor",
     "toeplitz",
     "unfold",
     "unfold_transpose",
@@ -268,6 +284,8 @@ OPERATIONS = (
 @st.composite
 def cases(draw: Draw, operation: str, limits: Limits = EVERYTHING) -> Case:
     """A call of ``operation``."""
+    if operation == "kfac_input_factor":
+        return kfac_cases(draw, limits)
     if operation in ("unfold", "fold", "unfold_transpose"):
         return sampling_cases(draw, operation, limits)
     return convolution_cases(draw, operation, limits)

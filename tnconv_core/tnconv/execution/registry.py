@@ -45,6 +45,7 @@ BUILTIN: dict[str, dict[str, str]] = {
             "conv_weight_jacobian",
             "conv_weight_vjp",
             "fold",
+            "kfac_input_factor",
             "toeplitz",
             "unfold",
             "unfold_transpose",

@@ -2,6 +2,7 @@
 
 from tnconv.functions.contract import contract
 from tnconv.functions.conv import conv
+from tnconv.functions.curvature import kfac_input_factor
 from tnconv.functions.gradient import (
     conv_bias_vjp,
     conv_input_vjp,
@@ -34,6 +35,7 @@ __all__ = [
     "conv_weight_jacobian",
     "conv_weight_vjp",
     "fold",
+    "kfac_input_factor",
     "toeplitz",
     "unfold",
     "unfold_transpose",

@@ -1,6 +1,7 @@
 """Shapes in, networks out: a builder for every operation; none of them touches data."""
 
 from tnconv.networks.conv import conv
+from tnconv.networks.curvature import kfac_input_factor
 from tnconv.networks.gradient import (
     conv_bias_jvp,
     conv_bias_vjp,
@@ -45,6 +46,7 @@ __all__ = [
     "conv_weight_jvp",
     "conv_weight_vjp",
     "fold",
+    "kfac_input_factor",
     "toeplitz",
     "unfold",
     "unfold_transpose",

@@ -51,6 +51,13 @@ class Site:
             )
         return number
 
+    def choice(self, name: str, value: Any, known: Sequence[str]) -> None:
+        """Refuse a value that is none of the known names."""
+        if value not in known:
+            raise self.error(
+                f"{name} is {value!r}", f"give one of {', '.join(map(repr, known))}"
+            )
+
     def per_axis(self, name: str, value: Any, axes: int, least: int) -> Shape:
         """``value`` as one int per spatial axis; a single int stands for all."""
         if is_list(value):

@@ -112,7 +112,7 @@ def conv_weight_jacobian(
     """
     site = Site.of("conv_weight_jacobian", x=x_shape)
     channels = site.whole("out_channels", out_channels, 0)
-    geometry = _from_kernel_size(site, channels, kernel_size, hyper)
+    geometry = geometry_of_kernel(site, channels, kernel_size, hyper)
     return remove(forward(geometry), "weight")
 
 
@@ -157,9 +157,13 @@ def examples(geometry: Geometry, per_example: bool) -> tuple[str, ...]:
     return ("n",) if per_example and geometry.batch is not None else ()
 
 
-def _from_kernel_size(
+def geometry_of_kernel(
     site: Site, out_channels: int, kernel_size: Ints, hyper: Hyper
 ) -> Geometry:
+    """The geometry where the kernel's spatial size and the output channels are given.
+
+    The site knows the shape of ``x``.
+    """
     axes = site.spatial_axes("x", kernel_size=kernel_size)
     kernel = site.per_axis("kernel_size", kernel_size, axes, 1)
     channels = site.split("x", axes)[1]
@@ -173,7 +177,7 @@ def _from_kernel_size(
 def _from_cotangent(site: Site, kernel_size: Ints, hyper: Hyper) -> Geometry:
     axes = site.spatial_axes("x", kernel_size=kernel_size)
     out_channels = site.split("cotangent", axes)[1]
-    geometry = _from_kernel_size(site, out_channels, kernel_size, hyper)
+    geometry = geometry_of_kernel(site, out_channels, kernel_size, hyper)
     check_array(site, "cotangent", geometry.output_shape, "the convolution's output")
     return geometry
 

@@ -100,12 +100,21 @@ def _step(
     if not step.values:
         return constant_value(builder, rules[0], alive), f"constant: {names}"
     parts = tuple(values[v] for v in step.values)
-    site = Site(parts, rules, alive, subset == problem.full)
+    site = Site(parts, rules, alive, subset == problem.full, _are_twins(parts))
     form = forms[step.form]
     line = f"{form.describe(site, step.variant)}: {names}"
     value = form.emit(builder, site, step.variant)
     kept = " ".join(value.labels)
     return value, f"{line} -> {kept}" if kept else f"{line} -> (a number)"
+
+
+def _are_twins(values: tuple[Value, ...]) -> bool:
+    """Whether two values are one register seen through views alike."""
+    if len(values) < 2 or values[0].register != values[1].register:
+        return False
+    first, second = values
+    names = dict(zip(first.labels, second.labels, strict=False))
+    return tuple(axis.rename(names) for axis in first.axes) == second.axes
 
 
 def _name(problem: Problem, j: int) -> str:

@@ -19,7 +19,7 @@ from tnconv.planning.machine import Machine
 from tnconv.planning.problem import Problem
 from tnconv.planning.site import Form, Site, Variant
 from tnconv.planning.sites import meetings, patterns_between
-from tnconv.planning.state import State, paid_seconds, twin_of
+from tnconv.planning.state import State, are_twins, paid_seconds, twin_of
 
 
 class Search:
@@ -162,12 +162,12 @@ class Search:
         return min([self.bound, *(end.seconds for end in ends if end)])
 
     def _site(
-        self, parts: Sequence[State], constraints: tuple[int, ...], subset: int
+        self, parts: tuple[State, ...], constraints: tuple[int, ...], subset: int
     ) -> Site:
         values = tuple(Value(j, part.axes) for j, part in enumerate(parts))
         rules = tuple(self.problem.constraint(j) for j in constraints)
         alive = self.problem.names(self.problem.alive(subset))
-        return Site(values, rules, alive, subset == self.problem.full)
+        return Site(values, rules, alive, subset == self.problem.full, are_twins(parts))
 
     def _estimator(self, shapes: Iterable[Shape]) -> Estimator:
         sizes = self.problem.network.sizes

@@ -14,12 +14,14 @@ Constraint = Pattern | Reindex
 @dataclass(frozen=True, slots=True)
 class Site:
     """One or two values, the patterns and index maps between them, and the labels
-    that are needed afterwards. ``final``: nothing is left to contract."""
+    that are needed afterwards. ``final``: nothing is left to contract. ``twins``: the
+    two values are copies of one another, label for label in their order."""
 
     values: tuple[Value, ...]
     constraints: tuple[Constraint, ...]
     alive: frozenset[str]
     final: bool = False
+    twins: bool = False
 
 
 Variant = tuple[Hashable, ...]

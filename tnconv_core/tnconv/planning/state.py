@@ -31,9 +31,15 @@ class State:
 
 def paid_seconds(parts: tuple[State, ...]) -> float:
     """What the parts of a site cost; copies of one another are paid for once."""
-    if len(parts) == 2 and parts[0].twin is not None and parts[0].twin == parts[1].twin:
+    if are_twins(parts):
         return parts[0].seconds
     return sum(part.seconds for part in parts)
+
+
+def are_twins(parts: tuple[State, ...]) -> bool:
+    """Whether two parts are copies of one another."""
+    first = parts[0].twin
+    return len(parts) == 2 and first is not None and first == parts[1].twin
 
 
 def twin_of(

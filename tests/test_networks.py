@@ -35,7 +35,7 @@ def check_twin(case: Case, seed: int) -> None:
     expected = case.apply(oracles, arrays)
     assert network.shape == expected.shape
     found = evaluate(network, arrays, expected.dtype)
-    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("operation", TWINS)

@@ -31,7 +31,7 @@ class Device:
         return isinstance(other, Device) and other.id == self.id
 
 
-class OnDevice(np.ndarray):  # type: ignore[type-arg]
+class OnDevice(np.ndarray):
     """Memory of NumPy that says it is on a device of that kind."""
 
     number = 0

@@ -84,7 +84,7 @@ def _spelled_out(
         places = places_of(operation.name, given, _names(operation, arrays))
         facts = [
             (type(a), tuple(a.shape), place)
-            for a, place in zip(given, places, strict=True)
+            for a, place in zip(given, places, strict=False)  # too many: refused later
         ]
     return (operation, arguments, current(), len(arrays), *facts)
 

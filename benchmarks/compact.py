@@ -73,7 +73,7 @@ def unpack(known: dict[str, Any]) -> Results:
     names = known["contestants"]
 
     def column(values: list[float], unit: float) -> dict[str, float]:
-        return {n: v * unit for n, v in zip(names, values, strict=True) if v >= 0}
+        return {n: v / unit for n, v in zip(names, values, strict=True) if v >= 0}
 
     cases = []
     for op, layer, again, patterns, taps, given, result, *rest in known["cases"]:
@@ -87,9 +87,9 @@ def unpack(known: dict[str, Any]) -> Results:
                 taps,
                 int(given * 1024),
                 int(result * 1024),
-                column(seconds, 1e-6),
+                column(seconds, 1e6),
                 {},
-                {n: int(v) for n, v in column(extra, 1024).items()},
+                {n: int(v) for n, v in column(extra, 1 / 1024).items()},
                 {known["refusing"][n]: known["reasons"][r] for n, r in cannot},
             )
         )

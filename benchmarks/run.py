@@ -14,8 +14,10 @@ from typing import Any
 from benchmarks import contestants, environment, layers, summary
 from benchmarks.cases import OPERATIONS, Cannot, kind
 from benchmarks.record import Journal, Measured
-from benchmarks.worker import TURNS, Task, serve
+from benchmarks.worker import READY, TURNS, Task, serve
 
+#: seconds for a worker to import its libraries
+STARTING = 300
 HELP = "measure tnconv and its contestants over the layers; writes a line for each case"
 
 
@@ -133,6 +135,8 @@ class Crew:
         self.process = context.Process(target=serve, args=arguments, daemon=True)
         self.process.start()
         other.close()
+        if not self.pipe.poll(STARTING) or self.pipe.recv() != READY:
+            raise SystemExit(f"no worker within {STARTING} s")
 
     def end(self) -> None:
         """End the worker, whatever it does."""
@@ -158,7 +162,7 @@ class Crew:
                 return found
             self.end()
             if at in task.skip or at not in contestants.modules(task.backend):
-                blame = dict(task.skip) | {"everybody": f"{at} took down the worker"}
+                blame = dict(task.skip) | {"everybody": f"{at}: {self.blame}"}
                 return Measured(
                     task.operation, task.layer.name, task.round, cannot=blame
                 )

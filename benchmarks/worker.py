@@ -23,6 +23,7 @@ Call = Callable[[], Any]
 #: who takes more than this times the fastest is timed by a single call
 SLOW = 10.0
 TURNS = "the rounds"
+READY = "ready"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ def serve(pipe: Any, memory: int, threads: int) -> None:
 
     torch.set_num_threads(threads)
     limit_memory(memory)
+    pipe.send(READY)
     while (task := pipe.recv()) is not None:
         measured = measure(task, lambda name: pipe.send(("at", name)))
         pipe.send(("done", measured))

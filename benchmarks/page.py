@@ -24,10 +24,11 @@ This page is written by `python -m benchmarks page`; what is measured, and how:
 * A ratio is a peer's median time over ours: above 1, tnconv is faster. The best peer of
   a case is the fastest of all other contestants that can do it.
 * The contestants of a case run in one process, in turn, in a new order every round,
-  with threads fixed, after a warm-up. A result that is not the expected one (relative
-  to its largest value, 1e-4) is not timed but listed.
-* PyTorch's operator (or its unfold recipe, where it has none) is timed twice: the
-  spread of the two is what the clock resolves.
+  with threads fixed, after a warm-up (beside NumPy, PyTorch has a process of its own:
+  their thread pools would spin at each other's cost). A result that is not the expected
+  one (relative to its largest value, 1e-4) is not timed but listed.
+* PyTorch's operator (its unfold recipe, where it has none; on NumPy the loop over
+  offsets) is timed twice: the spread of the two is what the clock resolves.
 * Who takes more than ten times the fastest is timed by one call.
 * "Worst" is a layer's lowest ratio. Where it was low, the case was measured again in
   later rounds, and a loss is one that is there in every round: the best of its rounds

@@ -56,7 +56,7 @@ def panel(axis: Any, operation: str, results: Results) -> None:
     """The ratios of one operation, smallest first, on a logarithmic scale."""
     found = rows(results, operation)
     ratios = sorted(row.ratios[0] for row in found)
-    factor = spread(resolution(found))
+    factor = spread(resolution(found, results.header["backend"]))
     axis.axhspan(1 / factor, factor, color="0.85", label="resolution (90%)")
     axis.axhline(1, color="0.5", linewidth=0.8)
     axis.plot(ratios, ".", markersize=3, color="tab:blue")

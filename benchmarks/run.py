@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmarks import contestants, environment, layers, summary
-from benchmarks.cases import OPERATIONS, Cannot, kind
+from benchmarks.cases import OPERATIONS
+from benchmarks.crew import Crew
 from benchmarks.record import Journal, Measured
-from benchmarks.worker import READY, TURNS, Task, serve
+from benchmarks.worker import Task
 
-#: seconds for a worker to import its libraries
-STARTING = 300
 HELP = "measure tnconv and its contestants over the layers; writes a line for each case"
 
 
@@ -54,7 +52,7 @@ def main(options: argparse.Namespace) -> int:
     header = environment.header(date=date, memory=memory, **settings)
     journal = Journal(options.out, header)
     stop = time.monotonic() + 60 * options.minutes
-    with Crew(memory, options.threads, options.limit) as crew:
+    with Crew(options.backend, memory, options.threads, options.limit) as crew:
         for task in tasks(options, memory, journal):
             if time.monotonic() > stop:
                 print("out of time; the same command goes on from here")
@@ -105,81 +103,3 @@ def line(measured: Measured, backend: str) -> str:
     theirs = measured.seconds[best]
     both = f"ours {ours * 1e3:9.3f} ms, {best} {theirs * 1e3:.3f}"
     return f"{name}{theirs / ours:6.2f}  {both}"
-
-
-@dataclass
-class Crew:
-    """A worker process that is replaced where it dies or takes too long."""
-
-    memory: int
-    threads: int
-    limit: float
-    process: Any = None
-    pipe: Any = None
-    blame: str = ""
-
-    def __enter__(self) -> Crew:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process is not None:
-            self.pipe.send(None)
-            self.process.join(10)
-            self.end()
-
-    def start(self) -> None:
-        """Start a worker; threads are fixed before it imports a library."""
-        context = multiprocessing.get_context("spawn")
-        self.pipe, other = context.Pipe()
-        arguments = (other, self.memory, self.threads)
-        self.process = context.Process(target=serve, args=arguments, daemon=True)
-        self.process.start()
-        other.close()
-        if not self.pipe.poll(STARTING) or self.pipe.recv() != READY:
-            raise SystemExit(f"no worker within {STARTING} s")
-
-    def end(self) -> None:
-        """End the worker, whatever it does."""
-        self.process.kill()
-        self.process.join()
-        self.pipe.close()
-        self.process = None
-
-    def measured(self, task: Task) -> Measured:
-        """One case; whoever brings the worker down is left out and said why."""
-        try:
-            kind(task.operation, task.layer)
-        except Cannot as error:
-            return Measured(
-                task.operation, task.layer.name, task.round,
-                taps=task.layer.taps, cannot={"everybody": str(error)},
-            )  # fmt: skip
-        while True:
-            if self.process is None:
-                self.start()
-            at, found = self.follow(task)
-            if found is not None:
-                return found
-            self.end()
-            if at in task.skip or at not in contestants.modules(task.backend):
-                blame = dict(task.skip) | {"everybody": f"{at}: {self.blame}"}
-                return Measured(
-                    task.operation, task.layer.name, task.round, cannot=blame
-                )
-            task = replace(task, skip=task.skip | {at: self.blame})
-
-    def follow(self, task: Task) -> tuple[str, Measured | None]:
-        """What the worker was at last, and what it measured unless it came down."""
-        at = "the start"
-        try:
-            self.pipe.send(task)
-            while self.pipe.poll(self.limit * (20 if at == TURNS else 1)):
-                what, value = self.pipe.recv()
-                if what == "done":
-                    return at, value
-                at = value
-        except (EOFError, OSError):
-            self.blame = "killed, most likely for memory"
-            return at, None
-        self.blame = f"took longer than {self.limit:g} s"
-        return at, None

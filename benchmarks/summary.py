@@ -98,12 +98,12 @@ def against(found: list[Row]) -> dict[str, list[float]]:
     return out
 
 
-def resolution(found: list[Row]) -> list[float]:
+def resolution(found: list[Row], backend: str) -> list[float]:
     """Second timing of the reference over its first, for each case that has both."""
     out = []
     for row in found:
         seconds = row.measured.seconds
-        name = reference(row.measured.operation)
+        name = reference(row.measured.operation, backend)
         if name in seconds and AGAIN in seconds:
             out.append(seconds[AGAIN] / seconds[name])
     return sorted(out)

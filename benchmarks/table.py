@@ -76,7 +76,7 @@ def means(results: Results) -> str:
         found = rows(results, operation)
         for name, part in sets(found, operation):
             lowest = min(part, key=lambda row: row.repeated)
-            own = resolution(part)
+            own = resolution(part, results.header["backend"])
             body.append(
                 (
                     OPERATIONS[operation][2],
@@ -160,11 +160,15 @@ def memory(results: Results) -> str:
 
 
 def cannot(results: Results) -> str:
-    """Contestants without a time, by reason, with the number of layers."""
-    body = [
-        (OPERATIONS[operation][2], name, reason, str(len(layers)), layers[0])
-        for operation in operations(results)
-        for name, reasons in refusals(results, operation).items()
-        for reason, layers in reasons.items()
-    ]
-    return table(("operation", "contestant", "reason", "layers", "for example"), body)
+    """Contestants without a time, by reason, with the number of cases."""
+    lines: dict[tuple[str, str], list[tuple[str, list[str]]]] = {}
+    for operation in operations(results):
+        for name, reasons in refusals(results, operation).items():
+            for reason, layers in reasons.items():
+                title = OPERATIONS[operation][2]
+                lines.setdefault((name, reason), []).append((title, layers))
+    body = []
+    for (name, reason), found in sorted(lines.items()):
+        where = ", ".join(f"{title} ({len(layers)})" for title, layers in found)
+        body.append((name, reason, where, found[0][1][0]))
+    return table(("contestant", "reason", "operations (cases)", "for example"), body)

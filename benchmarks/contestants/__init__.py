@@ -18,19 +18,22 @@ from benchmarks.cases import Cannot, Case
 
 HERE = "benchmarks.contestants"
 
-#: backend -> modules, ours first
-GROUPS: dict[str, tuple[str, ...]] = {
+#: backend -> parties, ours first. A party has a process of its own: the thread pools of
+#: NumPy's and PyTorch's libraries spin after a call for a while, at the other's cost
+GROUPS: dict[str, tuple[tuple[str, ...], ...]] = {
     "torch": (
-        "ours",
-        "native",
-        "unfold",
-        "einconv",
-        "unfoldnd",
-        "vmap",
-        "dense",
-        "tensorgrad",
+        (
+            "ours",
+            "native",
+            "unfold",
+            "einconv",
+            "unfoldnd",
+            "vmap",
+            "dense",
+            "tensorgrad",
+        ),
     ),
-    "numpy": ("ours", "windows", "offsets", "native", "unfold"),
+    "numpy": (("ours", "windows", "offsets"), ("native", "unfold")),
 }
 
 #: ours, as it is called in every record
@@ -41,14 +44,18 @@ AGAIN = "again"
 SHOWN_ONLY = {"torch": (), "numpy": ("torch", "torch unfold")}
 
 
-def modules(backend: str) -> dict[str, Any]:
-    """The contestants of a backend by name."""
-    found = (import_module(f"{HERE}.{name}") for name in GROUPS[backend])
+def modules(backend: str, party: int | None = None) -> dict[str, Any]:
+    """The contestants of a backend, or of one of its parties, by name."""
+    parties = GROUPS[backend]
+    chosen = parties if party is None else parties[party : party + 1]
+    found = (import_module(f"{HERE}.{name}") for names in chosen for name in names)
     return {module.NAME: module for module in found}
 
 
-def reference(operation: str) -> str:
-    """PyTorch's own operator, or its recipe where it has none: timed against itself."""
+def reference(operation: str, backend: str) -> str:
+    """Who is timed twice: PyTorch's operator, or the recipe where there is none."""
+    if backend == "numpy":
+        return "offsets"
     own = operation in ("forward", "input-vjp", "weight-vjp")
     return "torch" if own else "torch unfold"
 

@@ -97,7 +97,9 @@ class Case:
         """The same case on PyTorch tensors, which share the memory."""
         import torch
 
-        shared = {role: torch.from_numpy(a) for role, a in self.arrays.items()}
+        shared: dict[str, Any] = {
+            role: torch.from_numpy(a) for role, a in self.arrays.items()
+        }
         return replace(self, **shared)
 
     def network(self) -> Any:
@@ -106,7 +108,9 @@ class Case:
 
         layer, hyper = self.layer, self.layer.hyper()
         prefix = "conv_transpose" if layer.transposed else "conv"
-        shapes = {role: tuple(array.shape) for role, array in self.arrays.items()}
+        shapes: dict[str, Any] = {
+            role: tuple(array.shape) for role, array in self.arrays.items()
+        }
         roles = ("narrow", "wide") if layer.transposed else ("wide", "narrow")
         x, v = (shapes.get(role) for role in roles)
         if self.operation == "forward":
@@ -115,9 +119,8 @@ class Case:
             build = getattr(networks, f"{prefix}_input_vjp")
             return build(shapes["weight"], v, layer.input_size, **hyper)
         if self.operation.startswith("kfac"):
-            return networks.kfac_input_factor(
-                x, layer.kernel_size, approximation=self.kind, **hyper
-            )
+            hyper["approximation"] = self.kind
+            return networks.kfac_input_factor(x, layer.kernel_size, **hyper)
         build = getattr(networks, f"{prefix}_weight_vjp")
         each = self.operation == "per-example"
         return build(x, v, layer.kernel_size, per_example=each, **hyper)

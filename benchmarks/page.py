@@ -82,4 +82,5 @@ def section(results: Results) -> str:
         ("contestant", "what is timed"),
         ((module.NAME, module.TIMED) for module in modules(backend).values()),
     )
-    return f"## On {name}\n\n{setting}\n\n{who}\n{tables(results)}"
+    picture = f"![sorted ratios of each operation](results-{backend}.png)"
+    return f"## On {name}\n\n{setting}\n\n{who}\n{picture}\n\n{tables(results)}"

@@ -29,7 +29,7 @@ This page is written by `python -m benchmarks page`; what is measured, and how:
   one (relative to its largest value, 1e-4) is not timed but listed.
 * PyTorch's operator (its unfold recipe, where it has none; on NumPy the loop over
   offsets) is timed twice: the spread of the two is what the clock resolves.
-* Who takes more than ten times the fastest is timed by one call.
+* Who takes more than four times the fastest, and long, is timed by one call.
 * "Worst" is a layer's lowest ratio. Where it was low, the case was measured again in
   later rounds, and a loss is one that is there in every round: the best of its rounds
   is given.

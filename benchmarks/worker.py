@@ -21,7 +21,7 @@ from benchmarks.record import Measured
 
 Call = Callable[[], Any]
 #: who takes more than this times the fastest is timed by a single call
-SLOW = 10.0
+SLOW = 4.0
 TURNS = "the rounds"
 READY = "ready"
 #: seconds of a call that may be repeated freely

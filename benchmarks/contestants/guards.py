@@ -16,14 +16,14 @@ def pattern_shapes(layer: Layer) -> list[tuple[int, int, int]]:
 
 def pattern_guard(case: Case) -> None:
     """Refuse dense index patterns; einsum copies them to permute them."""
-    need = 2 * 4 * sum(map(prod, pattern_shapes(case.layer)))
-    if need > case.memory:
+    need = 4 * sum(map(prod, pattern_shapes(case.layer)))
+    if 2 * need > case.memory:
         raise Cannot("dense index patterns are too large", f"{need / 2**30:.1f} GiB")
 
 
 def unfolded_guard(case: Case) -> None:
     """Refuse an unfolded input; a product copies it to permute it."""
     layer = case.layer
-    need = 2 * 4 * case.batch * layer.wide[0] * layer.taps * prod(layer.narrow[1])
-    if need > case.memory:
+    need = 4 * case.batch * layer.wide[0] * layer.taps * prod(layer.narrow[1])
+    if 2 * need > case.memory:
         raise Cannot("the unfolded input is too large", f"{need / 2**30:.1f} GiB")

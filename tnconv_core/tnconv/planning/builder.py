@@ -30,7 +30,7 @@ Groups = Sequence[Sequence[str]]
 class Value:
     """A register seen through one axis view per dimension: a tensor over labels."""
 
-    __slots__ = ("_moves", "axes", "labels", "register")
+    __slots__ = ("_inside", "_moves", "axes", "labels", "register")
 
     def __init__(self, register: int, axes: tuple[Axis, ...]) -> None:
         self.register = register
@@ -38,6 +38,7 @@ class Value:
         #: the labels, in order of first appearance
         self.labels = tuple(dict.fromkeys([a for axis in axes for a, _ in axis.terms]))
         self._moves: dict[str, int] | None = None
+        self._inside: bool | None = None
 
     def strides(self) -> Mapping[str, int]:
         """How far each label moves in memory, in elements."""
@@ -50,6 +51,12 @@ class Value:
                 step *= axis.size
             self._moves = moves
         return self._moves
+
+    def inside(self, sizes: Mapping[str, int]) -> bool:
+        """Whether every position that is read exists."""
+        if self._inside is None:
+            self._inside = all([axis.in_bounds(sizes) for axis in self.axes])
+        return self._inside
 
 
 class Builder:
@@ -89,6 +96,9 @@ class Builder:
         """Add to the price."""
         self.cost += cost
 
+    def expect(self, seconds: float) -> None:
+        """Say what the steps to come cost at least; an estimate may give up on it."""
+
     def turns(self, items: Sequence[Any]) -> Iterator[Any]:
         """The items of an unrolled loop."""
         yield from items
@@ -116,7 +126,7 @@ class Builder:
 
     def padded(self, value: Value) -> Value:
         """The same value on a register where every position it reads exists."""
-        if all(axis.in_bounds(self.sizes) for axis in value.axes):
+        if value.inside(self.sizes):
             return value
         window, valid, axes = [], [], []
         for axis in value.axes:
@@ -132,14 +142,17 @@ class Builder:
 
     def memory_order(self, value: Value, labels: Iterable[str]) -> list[str]:
         """Labels from the slowest to the fastest in memory; of two at one pace (the
-        legs of a window) the longer counts as faster."""
-        moves = value.strides()
-        return sorted(labels, key=lambda a: (-abs(moves.get(a, 0)), self.sizes[a]))
+        legs of a window) the longer counts as faster, then the later name."""
+        moves, sizes = value.strides(), self.sizes
+        paces = sorted([(-abs(moves.get(a, 0)), sizes[a], a) for a in labels])
+        return [a for _, _, a in paces]
 
     def fuses(self, value: Value, groups: Groups) -> bool:
         """Whether each group of labels is one dimension without moving data."""
         moves = value.strides()
         for group in groups:
+            if len(group) < 2:
+                continue
             wide = [a for a in group if self.sizes[a] != 1]
             for outer, inner in pairwise(wide):
                 if moves.get(outer, 0) != moves.get(inner, 0) * self.sizes[inner]:
@@ -169,8 +182,8 @@ class Builder:
         """
         value = self.padded(value)
         dims = [label for group in groups for label in group]
-        sizes = tuple(self.sizes[label] for label in dims)
-        shape = tuple(self.size(group) for group in groups)
+        sizes = tuple([self.sizes[label] for label in dims])
+        shape = tuple([self.size(group) for group in groups])
         contiguous = self._is_contiguous(value, dims)
         if contiguous and shape == self.shapes[value.register]:
             return value.register  # the very array

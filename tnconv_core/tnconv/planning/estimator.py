@@ -22,6 +22,8 @@ class Estimator(Builder):
     """
 
     limit = float("inf")
+    #: how many turns the loop takes that is being written
+    repeats = 1
 
     def add(self, step: Step) -> int:
         """Price a step; equal ones are rare here, so none is looked for."""
@@ -36,9 +38,16 @@ class Estimator(Builder):
         if self.cost.seconds > self.limit:
             raise TooDearError
 
+    def expect(self, seconds: float) -> None:
+        """Raises TooDearError where the steps to come pass the limit."""
+        if self.cost.seconds + seconds * self.repeats > self.limit:
+            raise TooDearError
+
     def turns(self, items: Sequence[Any]) -> Iterator[Any]:
         before = self.cost
+        self.repeats = len(items)
         yield items[0]
+        self.repeats = 1
         once = Cost(
             self.cost.seconds - before.seconds,
             self.cost.flops - before.flops,

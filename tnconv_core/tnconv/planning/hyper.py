@@ -116,7 +116,7 @@ def _joined(found: Search, problem: Problem, first: _Node, second: _Node) -> _No
     whole = sum(leaves)
     found.combine(leaves)
     if whole not in found.states:  # they meet only through operands further away
-        found.consider((first.array, second.array), ())
+        found.consider(((first.array, second.array), ()))
         return _Node(first.array | second.array, waiting)
     left = tuple(j for j in waiting if j not in ready)
     return _Node(whole, left)
@@ -132,7 +132,7 @@ def _absorbed(found: Search, problem: Problem, node: _Node) -> _Node:
             if array not in found.states:
                 return _Node(array, tuple(waiting))
             if problem.legs[j] & found.states[array].labels:
-                found.consider((array,), (j,))
+                found.consider(((array,), (j,)))
                 array |= 1 << j
                 waiting.remove(j)
                 grew = True

@@ -16,6 +16,7 @@ from tnconv.planning.forms.contract import (
     emit_multiply,
     gemm_variants,
 )
+from tnconv.planning.outline import constant_floor
 from tnconv.planning.site import Constraint, Form, Site, Variant
 
 LEGS = ("input", "output", "kernel")
@@ -66,4 +67,4 @@ def _describe(site: Site, variant: Variant) -> str:
     return "marginal" if isinstance(constraint, Pattern) else "dense"
 
 
-CONSTANT = Form("constant", 1, range(1, 2), _variants, _emit, _describe)
+CONSTANT = Form("constant", 1, range(1, 2), _variants, _emit, _describe, constant_floor)

@@ -6,6 +6,12 @@ from collections.abc import Iterable
 
 from tnconv.execution.program import Matmul, MultiplySum, Sum
 from tnconv.planning.builder import Builder, Value
+from tnconv.planning.outline import (
+    matrix_floor,
+    matrix_seconds,
+    multiply_floor,
+    multiply_seconds,
+)
 from tnconv.planning.site import Form, Site, Variant, lone, split_labels
 
 
@@ -43,15 +49,20 @@ def _larger_first(b: Builder, site: Site) -> bool:
 def emit_gemm(b: Builder, site: Site, variant: Variant) -> Value:
     """One batched matrix product, and a sum over the loop label if it is contracted."""
     loop, swap = str(variant[0]), bool(variant[1])
-    left, right = reversed(_reduced(b, site)) if swap else _reduced(b, site)
+    left, right = reversed(site.values) if swap else site.values
     shared, summed, rows, columns = split_labels(left.labels, right.labels, site.alive)
+    rows, columns = rows & site.alive, columns & site.alive
+    lengths = (b.size(labels - {loop}) for labels in (rows, summed, columns))
+    batch = b.size({*shared, loop}) if loop else b.size(shared)
+    b.expect(matrix_seconds(b.machine, b.itemsize, batch, *lengths))
+    left, right = reversed(_reduced(b, site)) if swap else _reduced(b, site)
     larger = left if b.size(left.labels) >= b.size(right.labels) else right
     looped = [loop] if loop else []
     inner = [a for a in b.memory_order(larger, summed) if a != loop]
-    batch = b.memory_order(larger, shared)
+    ordered = b.memory_order(larger, shared)
     row = [a for a in b.memory_order(left, rows) if a != loop]
     column = [a for a in b.memory_order(right, columns) if a != loop]
-    ahead = [looped, batch] if loop and batch else [looped or batch]
+    ahead = [looped, ordered] if loop and ordered else [looped or ordered]
     first = _present(ahead, left)
     second = _present(ahead, right)
     if not any(ahead):
@@ -78,6 +89,10 @@ def multiply_variants(b: Builder, site: Site) -> Iterable[Variant]:
 
 def emit_multiply(b: Builder, site: Site, variant: Variant) -> Value:
     """Multiply element by element over strided views, and sum."""
+    left, right = site.values
+    used = {a for a in left.labels if a in site.alive or a in right.labels}
+    used.update(a for a in right.labels if a in site.alive)
+    b.expect(multiply_seconds(b.machine, b.size(used)))
     left, right = _reduced(b, site)
     larger, other = (
         (left, right) if b.size(left.labels) >= b.size(right.labels) else (right, left)
@@ -105,7 +120,7 @@ def _describe_gemm(site: Site, variant: Variant) -> str:
     return f"matrix products over {loop}" + (", then summed" if summed else "")
 
 
-GEMM = Form("gemm", 2, range(1), gemm_variants, emit_gemm, _describe_gemm)
+GEMM = Form("gemm", 2, range(1), gemm_variants, emit_gemm, _describe_gemm, matrix_floor)
 MULTIPLY = Form(
     "multiply",
     2,
@@ -113,4 +128,5 @@ MULTIPLY = Form(
     multiply_variants,
     emit_multiply,
     lambda site, variant: "multiply and sum",
+    multiply_floor,
 )

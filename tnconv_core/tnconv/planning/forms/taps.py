@@ -19,6 +19,7 @@ from tnconv.planning.forms.contract import (
 )
 from tnconv.planning.forms.roles import Casting, cast_as, castings
 from tnconv.planning.forms.views import hull, substitute
+from tnconv.planning.outline import taps_floor
 from tnconv.planning.site import Form, Site, Variant
 
 
@@ -47,6 +48,7 @@ def _inner_alive(cast: Casting, alive: frozenset[str]) -> frozenset[str]:
 def _emit(b: Builder, site: Site, variant: Variant) -> Value:
     role, sides, kind, *rest = variant
     cast = cast_as(site, str(role), bool(sides), False)
+    b.expect(_least(b, cast, site.alive, str(kind)))
     left = cast.left
     if role != "transposed":
         for pattern in cast.patterns:
@@ -76,6 +78,17 @@ def _emit(b: Builder, site: Site, variant: Variant) -> Value:
     if role == "transposed":
         return _cropped(b, cast, value, total)
     return Value(total, value.axes)
+
+
+def _least(b: Builder, cast: Casting, alive: frozenset[str], kind: str) -> float:
+    """Seconds of all products, at the peak of their kind."""
+    mine, theirs = set(cast.left.labels), set(cast.right.labels)
+    legs = {label for p in cast.patterns for label in p.labels}
+    labels = ((mine & theirs) | ((mine | theirs) & alive) | legs) - {
+        p.input for p in cast.patterns
+    }
+    rate = b.machine.multiply if kind == "multiply" else b.machine.gemm / 2
+    return b.size(labels) / rate
 
 
 def fix(value: Value, at: Mapping[str, int]) -> Value:
@@ -127,4 +140,4 @@ def _describe(site: Site, variant: Variant) -> str:
     return f"taps ({variant[0]}, {inner})"
 
 
-TAPS = Form("taps", 2, range(1, 5), _variants, _emit, _describe)
+TAPS = Form("taps", 2, range(1, 5), _variants, _emit, _describe, taps_floor)

@@ -15,6 +15,7 @@ from tnconv.axis import Axis
 from tnconv.execution.program import Gather
 from tnconv.network import Pattern, Reindex
 from tnconv.planning.builder import Builder, Value
+from tnconv.planning.outline import fold_floor, window_floor
 from tnconv.planning.site import Form, Site, Variant
 
 
@@ -148,9 +149,17 @@ def _emit_gather(b: Builder, site: Site, variant: Variant) -> Value:
 
 
 WINDOW = Form(
-    "window", 1, range(1, 2), _window_variants, _emit_window, _describe_window
+    "window",
+    1,
+    range(1, 2),
+    _window_variants,
+    _emit_window,
+    _describe_window,
+    window_floor,
 )
-FOLD = Form("fold", 1, range(1, 2), _fold_variants, _emit_fold, _describe_fold)
+FOLD = Form(
+    "fold", 1, range(1, 2), _fold_variants, _emit_fold, _describe_fold, fold_floor
+)
 GATHER = Form(
     "gather",
     1,

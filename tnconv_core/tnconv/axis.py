@@ -34,19 +34,22 @@ class Axis:
     high: int = -1
 
     def __post_init__(self) -> None:
-        if self.high == -1:
-            object.__setattr__(self, "high", self.size)
-        if not 0 <= self.low <= self.high <= self.size:
+        high, terms = self.high, self.terms
+        if high == -1:
+            high = self.size
+            object.__setattr__(self, "high", high)
+        if not 0 <= self.low <= high <= self.size:
             raise NetworkError(
                 f"axis: bounds {self.low}:{self.high} of size {self.size}"
             )
-        terms = self.terms
-        if len(terms) > 1 and len({label for label, _ in terms}) != len(terms):
+        if len(terms) > 1 and len(dict(terms)) != len(terms):
             raise NetworkError(f"axis: a label twice in {self.terms}")
 
     @classmethod
     def of(cls, size: int, *labels: str, sizes: Mapping[str, int]) -> Axis:
         """The composite axis of ``labels``, outermost first."""
+        if len(labels) == 1:
+            return cls(size, ((labels[0], 1),))
         terms: list[Term] = []
         step = 1
         for label in reversed(labels):

@@ -51,6 +51,7 @@ class Search:
         self.bound = bound
         self.states: dict[int, State] = {}
         self.widest = max((form.constraints[-1] for form in forms), default=0)
+        self._values: dict[tuple[int, int], Value] = {}
         self._offered: dict[tuple[int, int], tuple[Form, ...]] = {}
 
     # ---- leaves
@@ -167,12 +168,20 @@ class Search:
     def _site(self, meeting: Meeting, parts: tuple[State, ...]) -> Site:
         subset = _subset(meeting)
         return Site(
-            tuple(Value(j, part.axes) for j, part in enumerate(parts)),
+            tuple([self._value(part, j) for j, part in enumerate(parts)]),
             tuple(self.problem.constraint(j) for j in meeting[1]),
             self.problem.names(self.problem.alive(subset)),
             subset == self.problem.full,
             are_twins(parts),
         )
+
+    def _value(self, part: State, seat: int) -> Value:
+        """A part as the value in a seat of a site, made once."""
+        key = part.subset, seat
+        known = self._values.get(key)
+        if known is None or known.axes is not part.axes:
+            known = self._values[key] = Value(seat, part.axes)
+        return known
 
     def _estimator(self, shapes: Iterable[Shape]) -> Estimator:
         sizes = self.problem.network.sizes

@@ -167,12 +167,14 @@ class Search:
 
     def _site(self, meeting: Meeting, parts: tuple[State, ...]) -> Site:
         subset = _subset(meeting)
+        final = subset == self.problem.full
         return Site(
             tuple([self._value(part, j) for j, part in enumerate(parts)]),
             tuple(self.problem.constraint(j) for j in meeting[1]),
             self.problem.names(self.problem.alive(subset)),
-            subset == self.problem.full,
+            final,
             are_twins(parts),
+            self.problem.network.output_labels if final else (),
         )
 
     def _value(self, part: State, seat: int) -> Value:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from tnconv.axis import Axis
 from tnconv.network import Input, Network, Operand, Pattern, Reindex, SubNetwork
+from tnconv.planning.mirror import Mirror, find_mirror
 from tnconv.planning.site import Constraint
 
 
@@ -47,6 +48,11 @@ class Problem:
     def legs(self) -> tuple[int, ...]:
         """The labels of each operand."""
         return tuple(self.mask(op.labels) for op in self.operands)
+
+    @cached_property
+    def mirror(self) -> Mirror | None:
+        """The exchange of two copies of one sub-network, if there are such."""
+        return find_mirror(self.network)
 
     @cached_property
     def leg_bits(self) -> tuple[tuple[int, ...], ...]:

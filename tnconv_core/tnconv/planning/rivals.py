@@ -23,6 +23,9 @@ from tnconv.planning.state import unroll
 from tnconv.rewrite import alternatives, simplify
 from tnconv.splice import splice_all
 
+#: the rules that fired, and where
+Trace = tuple[tuple[str, str], ...]
+
 #: operands up to which the exact search is run, and from which it is given a bound
 EXACT = 12
 BOUNDED = 6
@@ -55,28 +58,60 @@ def form_table() -> Mapping[str, Form]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the search found for a network: a plan, not yet lowered."""
+
+    plan: Plan
+    parts: Mapping[int, Program]
+    seconds: float
+
+    def lowered(self, machine: Machine, itemsize: int) -> Planned:
+        """The plan as a program."""
+        plan = self.plan
+        done = lower(plan, machine, itemsize, form_table(), self.parts)
+        peak = peak_bytes(done.program, itemsize, workspace(machine, itemsize))
+        return Planned(
+            plan.network,
+            (),
+            plan,
+            done.program,
+            self.seconds,
+            done.flops,
+            done.bytes,
+            peak,
+            done.lines,
+            (),
+        )
+
+
 def unlimited(
     network: Network, machine: Machine, itemsize: int, options: Options
 ) -> Planned:
     """The cheapest of the simplified network and its alternatives."""
-    best: Planned | None = None
+    best: tuple[str, _Found | Planned, Trace] | None = None
     considered: list[tuple[str, float]] = []
-    for name, rival, trace in _rivals(network, options):
-        bound = best.seconds if best else float("inf")
-        planned = _plan_flat(splice_all(rival), machine, itemsize, options, bound)
-        if planned is None:
-            continue
-        considered.append((name, planned.seconds))
-        if planned.seconds < bound:
-            plan = replace(planned.plan, rewrites=name)
-            best = replace(planned, network=network, trace=trace, plan=plan)
+    bound = float("inf")
+    for name, rival, trace in rivals(network, options):
+        found = _found(splice_all(rival), machine, itemsize, options, bound)
+        seconds = found.seconds if found else float("inf")
+        considered.append((name, seconds))
+        if found is not None and (best is None or seconds < bound):
+            best, bound = (name, found, trace), seconds
     assert best is not None
-    return replace(best, considered=tuple(considered))
+    name, found, trace = best
+    planned = found if isinstance(found, Planned) else found.lowered(machine, itemsize)
+    plan = replace(planned.plan, rewrites=name)
+    return replace(
+        planned,
+        network=network,
+        trace=trace,
+        plan=plan,
+        considered=tuple(considered),
+    )
 
 
-def _rivals(
-    network: Network, options: Options
-) -> Iterator[tuple[str, Network, tuple[tuple[str, str], ...]]]:
+def rivals(network: Network, options: Options) -> Iterator[tuple[str, Network, Trace]]:
     """The simplified network with its trace, then alternatives: of large networks only
     the network as built."""
     simplified = simplify(network)
@@ -109,10 +144,10 @@ def _records(network: Network) -> tuple[str, ...]:
     return tuple(sorted(repr(op.index) for op in network.patterns))
 
 
-def _plan_flat(
+def _found(
     network: Network, machine: Machine, itemsize: int, options: Options, bound: float
-) -> Planned | None:
-    """Plan one network; None where nothing is cheaper than ``bound`` seconds."""
+) -> _Found | Planned | None:
+    """The plan of one network; None where nothing is cheaper than ``bound`` seconds."""
     network = network.without()  # labels that stand nowhere become a factor
     if 0 in network.sizes.values():
         return _nothing(network)
@@ -124,22 +159,7 @@ def _plan_flat(
             parts[j] = inner.program
             below += inner.seconds
     plan = _searched(network, machine, itemsize, options, bound - below)
-    if plan is None:
-        return None
-    lowered = lower(plan, machine, itemsize, form_table(), parts)
-    peak = peak_bytes(lowered.program, itemsize, workspace(machine, itemsize))
-    return Planned(
-        network,
-        (),
-        plan,
-        lowered.program,
-        plan.seconds + below,
-        lowered.flops,
-        lowered.bytes,
-        peak,
-        lowered.lines,
-        (),
-    )
+    return _Found(plan, parts, plan.seconds + below) if plan else None
 
 
 def _searched(
@@ -149,13 +169,13 @@ def _searched(
     if not network.operands:
         return Plan(network, (), 0.0, "nothing to contract")
     for forms in _allowed(options):
-        plan = _found(Problem(network), machine, itemsize, options, forms, bound)
+        plan = _planned(Problem(network), machine, itemsize, options, forms, bound)
         if plan is not None:
             return plan
     return None
 
 
-def _found(
+def _planned(
     problem: Problem,
     machine: Machine,
     itemsize: int,

@@ -11,23 +11,19 @@ what is priced is what will run, and what cannot be part of the best plan is not
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from heapq import heapify, heappop, heappush
-from itertools import count
 
 from tnconv.execution.program import Shape
 from tnconv.planning.builder import Value
 from tnconv.planning.estimator import Estimator, TooDearError
+from tnconv.planning.explore import Exploration
 from tnconv.planning.finish import finish
 from tnconv.planning.forms.constant import constant_value
 from tnconv.planning.machine import Machine
 from tnconv.planning.outline import Outline
 from tnconv.planning.problem import Problem
 from tnconv.planning.site import Form, Site, Variant
-from tnconv.planning.sites import Meeting, meetings
+from tnconv.planning.sites import Meeting, subset_of
 from tnconv.planning.state import State, are_twins, paid_seconds, twin_of
-
-#: what waits under a price: a subset that is contracted, or a form that may do it
-Waiting = tuple[float, int, int, Form | None, Meeting]
 
 
 class Search:
@@ -105,9 +101,9 @@ class Search:
     def consider(self, meeting: Meeting) -> None:
         """Price every form where subsets meet and keep the best."""
         for form in self._forms(meeting):
-            self._price(form, meeting, self.problem.full)
+            self.price(form, meeting, self.problem.full)
 
-    def _price(self, form: Form, meeting: Meeting, target: int) -> bool:
+    def price(self, form: Form, meeting: Meeting, target: int) -> bool:
         """Try the variants of a form; whether a cheaper way was found."""
         parts = tuple(self.states[v] for v in meeting[0])
         site, found = self._site(meeting, parts), False
@@ -125,8 +121,8 @@ class Search:
         meeting: Meeting,
         target: int,
     ) -> bool:
-        subset, paid = _subset(meeting), paid_seconds(parts)
-        limit = self._limit(subset, target)
+        subset, paid = subset_of(meeting), paid_seconds(parts)
+        limit = self.limit(subset, target)
         builder = self._estimator([part.shape for part in parts])
         builder.limit = limit - paid
         try:
@@ -152,7 +148,7 @@ class Search:
         )
         return True
 
-    def _limit(self, *subsets: int) -> float:
+    def limit(self, *subsets: int) -> float:
         """What may be paid for the last of some subsets: less than the bound, and than
         the best way known to any of them or to the whole.
 
@@ -166,7 +162,7 @@ class Search:
         return least
 
     def _site(self, meeting: Meeting, parts: tuple[State, ...]) -> Site:
-        subset = _subset(meeting)
+        subset = subset_of(meeting)
         final = subset == self.problem.full
         return Site(
             tuple([self._value(part, j) for j, part in enumerate(parts)]),
@@ -201,43 +197,10 @@ class Search:
         self.combine([1 << j for j in range(len(self.problem.operands))])
 
     def combine(self, leaves: Sequence[int]) -> None:
-        """The cheapest way to contract ``leaves``: states, or single constraints.
+        """The cheapest way to contract ``leaves``: states, or single constraints."""
+        Exploration(self, leaves).run()
 
-        A subset is settled when nothing that waits is cheaper; then it meets those
-        settled before, and the forms that may join them wait under their floors.
-        """
-        target, order = sum(leaves), count()  # of equal prices the first comes first
-        free = [j for j in self.problem.constraints if 1 << j in leaves]
-        free = [j for j in free if 1 << j not in self.states]
-        nowhere: Meeting = ((), ())
-        heap: list[Waiting] = [
-            (self.states[x].seconds, next(order), x, None, nowhere)
-            for x in leaves
-            if x in self.states
-        ]
-        heapify(heap)
-        settled: dict[int, None] = {}
-        while heap and heap[0][0] <= self._limit(target):
-            seconds, _, subset, form, meeting = heappop(heap)
-            if subset in settled:
-                continue
-            if form is not None:
-                if seconds < self._limit(subset, target):
-                    if self._price(form, meeting, target):
-                        price = self.states[subset].seconds
-                        heappush(heap, (price, next(order), subset, None, nowhere))
-                continue
-            if subset == target:
-                return
-            known = list(settled)
-            settled[subset] = None
-            for meeting in meetings(self.problem, subset, known, free, self.widest):
-                for floor, form in self._offers(meeting):
-                    joined = _subset(meeting)
-                    if joined not in settled and floor < self._limit(joined, target):
-                        heappush(heap, (floor, next(order), joined, form, meeting))
-
-    def _offers(self, meeting: Meeting) -> Iterator[tuple[float, Form]]:
+    def offers(self, meeting: Meeting) -> Iterator[tuple[float, Form]]:
         """The forms that take so many values and constraints, with what they cost at
         least, the parts included."""
         paid = paid_seconds(tuple(self.states[v] for v in meeting[0]))
@@ -262,14 +225,6 @@ class Search:
             for leg, bit in enumerate(problem.leg_bits[j]):
                 legs[leg] |= bit
         left, right = (*meeting[0], 0)[:2]
-        alive = problem.alive(_subset(meeting))
+        alive = problem.alive(subset_of(meeting))
         sides = problem.alive(left), problem.alive(right)
         return Outline(self.machine, self.itemsize, problem.size, *sides, alive, *legs)
-
-
-def _subset(meeting: Meeting) -> int:
-    """What comes of a meeting."""
-    subset = sum(meeting[0])
-    for j in meeting[1]:
-        subset |= 1 << j
-    return subset

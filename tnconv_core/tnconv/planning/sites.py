@@ -11,6 +11,14 @@ from tnconv.planning.problem import Problem
 Meeting = tuple[tuple[int, ...], tuple[int, ...]]
 
 
+def subset_of(meeting: Meeting) -> int:
+    """What comes of a meeting."""
+    subset = sum(meeting[0])
+    for j in meeting[1]:
+        subset |= 1 << j
+    return subset
+
+
 def meetings(
     problem: Problem,
     first: int,

@@ -15,6 +15,7 @@ from typing import Any
 from tnconv.axis import Axis
 from tnconv.execution.program import (
     AddInto,
+    AxisMap,
     Matmul,
     Shape,
     Step,
@@ -68,7 +69,8 @@ class Builder:
         self.cost += cost
 
     def expect(self, seconds: float) -> None:
-        """Say what the steps to come cost at least; an estimate may give up on it."""
+        """Say what steps to come cost at least, an estimate may give up on it; 0 when
+        they come."""
 
     def turns(self, items: Sequence[Any]) -> Iterator[Any]:
         """The items of an unrolled loop."""
@@ -159,8 +161,14 @@ class Builder:
         if not copy and not self.machine.strided:
             copy = overlaps(value, self.sizes)
         sizes = tuple([self.sizes[label] for label in dims])
-        maps = axis_maps(value.axes, dims)
+        maps = self.maps(value, dims, copy)
         return self.add(View((value.register,), shape, maps, sizes, copy))
+
+    def maps(
+        self, value: Value, dims: Sequence[str], copy: bool
+    ) -> tuple[AxisMap, ...]:
+        """The axes of a value as maps over numbered dimensions."""
+        return axis_maps(value.axes, dims)
 
     def matrix(
         self, value: Value, ahead: Groups, rows: Sequence[str], columns: Sequence[str]

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
 
-from tnconv.execution.program import Step
+from tnconv.execution.program import AxisMap, Step
 from tnconv.planning.builder import Builder
 from tnconv.planning.cost import Cost, price
+from tnconv.planning.value import Value
 
 
 class TooDearError(Exception):
@@ -24,6 +25,8 @@ class Estimator(Builder):
     limit = float("inf")
     #: how many turns the loop takes that is being written
     repeats = 1
+    #: seconds that are known to come
+    ahead = 0.0
 
     def add(self, step: Step) -> int:
         """Price a step; equal ones are rare here, so none is looked for."""
@@ -35,13 +38,20 @@ class Estimator(Builder):
     def charge(self, cost: Cost) -> None:
         """Add to the price; raises TooDearError beyond the limit."""
         self.cost += cost
-        if self.cost.seconds > self.limit:
+        if self.cost.seconds + self.ahead > self.limit:
             raise TooDearError
 
     def expect(self, seconds: float) -> None:
-        """Raises TooDearError where the steps to come pass the limit."""
-        if self.cost.seconds + seconds * self.repeats > self.limit:
+        """Raises TooDearError as soon as they pass the limit together with the rest."""
+        self.ahead = seconds * self.repeats
+        if self.cost.seconds + self.ahead > self.limit:
             raise TooDearError
+
+    def maps(
+        self, value: Value, dims: Sequence[str], copy: bool
+    ) -> tuple[AxisMap, ...]:
+        """Only copies are priced by where their elements lie."""
+        return super().maps(value, dims, copy) if copy else ()
 
     def turns(self, items: Sequence[Any]) -> Iterator[Any]:
         before = self.cost

@@ -88,6 +88,7 @@ def emit_gemm(b: Builder, site: Site, variant: Variant) -> Value:
     c = b.matrix(right, second, inner, column)
     groups = [*ahead, row, column]
     shape = tuple(b.size(group) for group in groups)
+    b.expect(0.0)
     result = b.add(Matmul((a, c), shape))
     if loop in summed:
         result = b.add(Sum((result,), shape[1:], (0,)))
@@ -125,6 +126,7 @@ def emit_multiply(b: Builder, site: Site, variant: Variant) -> Value:
     kept = [a for a in order if a in site.alive]
     shape = tuple(b.sizes[a] for a in kept)
     out = tuple(number[a] for a in kept)
+    b.expect(0.0)
     step = MultiplySum((registers[0], registers[1]), shape, dims[0], dims[1], out)
     return b.plain(b.add(step), [[a] for a in kept])
 

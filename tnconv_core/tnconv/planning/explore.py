@@ -83,14 +83,18 @@ class Exploration:
 
     def _is_image(self, subset: int) -> bool:
         """Whether a subset is settled together with its mirror image."""
-        return self.mirror is not None and self.mirror.image(subset) < subset
+        return self._image(subset) < subset
+
+    def _image(self, subset: int) -> int:
+        """The mirror image, if it is apart: what holds parts of both copies has a
+        layout that is not its own mirror image."""
+        image = self.mirror.image(subset) if self.mirror else subset
+        return subset if image & subset else image
 
     def _reflect(self, subset: int) -> None:
         """What was found for a subset holds for its mirror image."""
-        if self.mirror is None:
-            return
-        image, states = self.mirror.image(subset), self.search.states
-        if image > subset and image not in states:
+        image, states = self._image(subset), self.search.states
+        if self.mirror and image > subset and image not in states:
             labels = self.search.problem.alive(image)
             states[image] = mirrored(states[subset], labels, self.mirror, states)
             self._known(image)

@@ -32,6 +32,7 @@ class Exploration:
         self.mirror = self._mirror(leaves)
         free = [j for j in search.problem.constraints if 1 << j in leaves]
         self.free = [j for j in free if 1 << j not in search.states]
+        self._forget(leaves)
         self._order = count()  # of equal prices the first comes first
         #: seconds, order, what comes of it, and how: by a form at a meeting, or known
         self._heap: list[tuple[float, int, int, Form | None, Meeting]] = []
@@ -44,6 +45,12 @@ class Exploration:
         if mirror and {mirror.image(leaf) for leaf in leaves} == set(leaves):
             return mirror
         return None
+
+    def _forget(self, leaves: Sequence[int]) -> None:
+        """Earlier ways to parts of the target are found again, or better ones."""
+        states, kept = self.search.states, {*leaves, self.target}
+        for subset in [x for x in states if not x & ~self.target and x not in kept]:
+            del states[subset]
 
     def run(self) -> None:
         """Settle subsets until the target is, or all that waits is too dear."""

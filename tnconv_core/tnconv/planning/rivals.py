@@ -187,7 +187,7 @@ def _planned(
     found = Search(problem, machine, itemsize, forms, bound)
     engine = "opt_einsum" if options.planner == "opt_einsum" else "cotengra"
     exact = options.planner == "exact" or (options.planner == "auto" and count <= EXACT)
-    if not exact or count > BOUNDED:
+    if not exact:
         from tnconv.planning.hyper import follow_tree
 
         follow_tree(found, engine)

@@ -52,20 +52,24 @@ class Exploration:
         for subset in [x for x in states if not x & ~self.target and x not in kept]:
             del states[subset]
 
-    def run(self) -> None:
-        """Settle subsets until the target is, or all that waits is too dear."""
+    def run(self) -> bool:
+        """Settle subsets until the target is, or all that waits is too dear; False
+        where patience ended first."""
         search, target = self.search, self.target
         while self._heap and self._heap[0][0] <= search.limit(target):
+            if len(self._heap) > search.patience:
+                return False
             seconds, _, subset, form, meeting = heappop(self._heap)
             if subset in self.settled:
                 continue
             if form is None:
                 if subset == target:
-                    return
+                    return True
                 self._settle(subset)
             elif seconds < search.limit(subset, target):
                 if search.price(form, meeting, target):
                     self._known(subset)
+        return True
 
     def _known(self, subset: int) -> None:
         seconds = self.search.states[subset].seconds

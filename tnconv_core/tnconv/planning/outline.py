@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 
 from tnconv.planning.machine import Machine
 
+#: the floor where a form cannot apply
+NEVER = float("inf")
+
 
 @dataclass(frozen=True, slots=True)
 class Outline:
@@ -90,6 +93,8 @@ def constant_floor(o: Outline) -> float:
 
 def window_floor(o: Outline) -> float:
     """The sum over the legs that die, if any: the view itself moves nothing."""
+    if not o.inputs & o.left & ~o.alive or not o.kernels:
+        return NEVER
     carried = (o.left | o.legs) & ~o.inputs
     if not carried & ~o.alive:
         return 0.0
@@ -99,7 +104,14 @@ def window_floor(o: Outline) -> float:
 def fold_floor(o: Outline) -> float:
     """Every element is read, and added or assigned."""
     m = o.machine
+    if not o.inputs & o.alive & ~o.left or not o.kernels:
+        return NEVER
     return 2 * m.call + o.size(o.left) * o.itemsize / max(m.copy, m.add)
+
+
+def gather_floor(o: Outline) -> float:
+    """Calls only: how much is read, the index map says. Not for patterns."""
+    return NEVER if o.kernels else o.machine.call
 
 
 def _joined(o: Outline) -> int:
@@ -110,16 +122,18 @@ def _joined(o: Outline) -> int:
 
 def native_floor(o: Outline) -> float:
     """The arithmetic at the fastest rate there is."""
-    rates = [rate.rate for rate in o.machine.native.values()]
-    return 2.0 * o.size(_joined(o)) / max(rates) if rates else 0.0
+    if not o.machine.native_dims:
+        return NEVER
+    fastest = max(rate.rate for rate in o.machine.native.values())
+    return 2.0 * o.size(_joined(o)) / fastest
 
 
 def taps_floor(o: Outline) -> float:
     """The same number of products, by matrix products or element by element."""
     m, volume, legs = o.machine, o.size(_joined(o)), o.legs
-    turns, both = o.size(o.kernels), o.left & o.right & ~legs
-    # output legs may join the rows, the columns or the inner length
-    more = o.size(o.outputs)
+    both = o.left & o.right & ~legs
+    # one leg is looped over, the other may join the rows, columns or inner length
+    turns, more = sorted((o.size(o.kernels), o.size(o.outputs)))
     lengths = (
         o.size(both & ~o.alive),
         o.size(o.left & ~both & o.alive & ~legs),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import NamedTuple
 
 from tnconv.execution.liveness import peak_bytes
-from tnconv.execution.program import AxisMap, Constant, Program, View
+from tnconv.execution.program import AxisMap, Conjugate, Constant, Program, View
 from tnconv.execution.registry import load, plugins
 from tnconv.network import Network, SubNetwork
 from tnconv.options import Options
@@ -17,18 +18,17 @@ from tnconv.planning.lower import lower
 from tnconv.planning.machine import Machine
 from tnconv.planning.plan import Plan
 from tnconv.planning.problem import Problem
-from tnconv.planning.search import Search
+from tnconv.planning.search import PATIENCE, Search
 from tnconv.planning.site import Form
 from tnconv.planning.state import unroll
-from tnconv.rewrite import alternatives, simplify
+from tnconv.rewrite import alternatives, default_alternatives, simplify
 from tnconv.splice import splice_all
 
 #: the rules that fired, and where
 Trace = tuple[tuple[str, str], ...]
 
-#: operands up to which the exact search is run, and from which it is given a bound
-EXACT = 12
-BOUNDED = 6
+#: operands up to which the exact search is run
+EXACT = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,43 +89,83 @@ def unlimited(
     network: Network, machine: Machine, itemsize: int, options: Options
 ) -> Planned:
     """The cheapest of the simplified network and its alternatives."""
-    best: tuple[str, _Found | Planned, Trace] | None = None
-    considered: list[tuple[str, float]] = []
-    bound = float("inf")
-    for name, rival, trace in rivals(network, options):
-        found = _found(splice_all(rival), machine, itemsize, options, bound)
-        seconds = found.seconds if found else float("inf")
-        considered.append((name, seconds))
-        if found is not None and (best is None or seconds < bound):
-            best, bound = (name, found, trace), seconds
-    assert best is not None
-    name, found, trace = best
-    planned = found if isinstance(found, Planned) else found.lowered(machine, itemsize)
-    plan = replace(planned.plan, rewrites=name)
-    return replace(
-        planned,
-        network=network,
-        trace=trace,
-        plan=plan,
-        considered=tuple(considered),
-    )
+    race = _Race(machine, itemsize, options)
+    for rival in rivals(network, options):
+        race.enter(rival)
+    best = race.best()
+    if options.alternatives:
+        for rival in _menders(network, best.program):
+            race.enter(rival)
+        best = race.best()
+    return replace(best, network=network, considered=tuple(race.considered))
 
 
-def rivals(network: Network, options: Options) -> Iterator[tuple[str, Network, Trace]]:
-    """The simplified network with its trace, then alternatives: of large networks only
-    the network as built."""
+class _Race:
+    """Rivals one after another, each with the best price so far as its bound."""
+
+    def __init__(self, machine: Machine, itemsize: int, options: Options) -> None:
+        self.machine, self.itemsize, self.options = machine, itemsize, options
+        self.considered: list[tuple[str, float]] = []
+        self.bound = float("inf")
+        self._first: tuple[Rival, _Found | Planned] | None = None
+        self._best: Planned | None = None
+
+    def enter(self, rival: Rival) -> None:
+        """Search for a plan of a rival; inf where it is dearer than the best."""
+        flat = splice_all(rival.network)
+        found = _found(flat, self.machine, self.itemsize, self.options, self.bound)
+        seconds = float("inf") if found is None else found.seconds
+        self.considered.append((rival.name, seconds))
+        if found is not None and (self._first is None or seconds < self.bound):
+            self._first, self._best, self.bound = (rival, found), None, seconds
+
+    def best(self) -> Planned:
+        """The winner so far, as a program."""
+        assert self._first is not None
+        if self._best is None:
+            rival, found = self._first
+            if isinstance(found, _Found):
+                found = found.lowered(self.machine, self.itemsize)
+            plan = replace(found.plan, rewrites=rival.name)
+            self._best = replace(found, trace=rival.trace, plan=plan)
+        return self._best
+
+
+class Rival(NamedTuple):
+    """A network that may be planned in another's place."""
+
+    name: str
+    network: Network
+    trace: Trace = ()
+
+
+def rivals(network: Network, options: Options) -> Iterator[Rival]:
+    """The simplified network with its trace, then alternatives: beyond the exact search
+    only the network as built, as each costs another search."""
     simplified = simplify(network)
-    yield "simplified", simplified.network, simplified.trace
+    yield Rival("simplified", simplified.network, simplified.trace)
     if not options.alternatives:
         return
     seen = {_records(simplified.network)}
-    small = len(simplified.network.operands) <= BOUNDED
+    small = len(simplified.network.operands) <= EXACT
     for name, other in alternatives(network):
-        if not small and name != "as built":
-            continue  # each costs another search
-        if (records := _records(other)) not in seen:
+        if (small or name == "as built") and (records := _records(other)) not in seen:
             seen.add(records)
-            yield name, other, ()
+            yield Rival(name, other)
+
+
+def _menders(network: Network, program: Program) -> Iterator[Rival]:
+    """Alternatives that spare the best program a kind of step it takes on what it made
+    itself (an array of the caller, or a view of it, is no such thing)."""
+    known, kinds = set(range(len(program.inputs))), set()
+    for register, step in enumerate(program.steps, len(program.inputs)):
+        if known.issuperset(step.sources):
+            known |= {register} if isinstance(step, (View, Conjugate)) else set()
+        else:
+            kinds.add(step.kind)
+    chosen = [a for a in default_alternatives() if a.mends and a.mends in kinds]
+    for name, other in alternatives(network, chosen):
+        yield Rival(name, other)
 
 
 def _nothing(network: Network) -> Planned:
@@ -183,20 +223,21 @@ def _planned(
     forms: tuple[Form, ...],
     bound: float,
 ) -> Plan | None:
-    count = len(problem.operands)
-    found = Search(problem, machine, itemsize, forms, bound)
-    engine = "opt_einsum" if options.planner == "opt_einsum" else "cotengra"
-    exact = options.planner == "exact" or (options.planner == "auto" and count <= EXACT)
-    if not exact:
+    asked = options.planner == "exact"
+    patience = float("inf") if asked else PATIENCE
+    search = Search(problem, machine, itemsize, forms, bound, patience)
+    source, done = "exact search", asked
+    if asked or (options.planner == "auto" and len(problem.operands) <= EXACT):
+        done = search.run()
+    if not done:
         from tnconv.planning.hyper import follow_tree
 
-        follow_tree(found, engine)
-    if exact:
-        found.run()
-    if problem.full not in found.states:
+        engine = "opt_einsum" if options.planner == "opt_einsum" else "cotengra"
+        source = f"{engine}'s tree"
+        follow_tree(search, engine)
+    if problem.full not in search.states:
         return None
-    whole = found.states[problem.full]
-    source = "exact search" if exact else f"{engine}'s tree"
+    whole = search.states[problem.full]
     return Plan(problem.network, unroll(whole, problem), whole.seconds, source)
 
 

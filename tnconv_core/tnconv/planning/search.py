@@ -25,11 +25,15 @@ from tnconv.planning.site import Form, Site, Variant
 from tnconv.planning.sites import Meeting, subset_of
 from tnconv.planning.state import State, are_twins, paid_seconds, twin_of
 
+#: candidates that may wait before an exact search is given up
+PATIENCE = 40_000
+
 
 class Search:
     """One search: its problem, its machine and the states found so far.
 
-    Nothing that reaches ``bound`` seconds (what a rival network costs) is kept.
+    Nothing that reaches ``bound`` seconds (what a rival network costs) is kept, and no
+    more than ``patience`` candidates may wait at a time.
     """
 
     def __init__(
@@ -39,12 +43,14 @@ class Search:
         itemsize: int,
         forms: Sequence[Form],
         bound: float = float("inf"),
+        patience: float = PATIENCE,
     ) -> None:
         self.problem = problem
         self.machine = machine
         self.itemsize = itemsize
         self.forms = forms
         self.bound = bound
+        self.patience = patience
         self.states: dict[int, State] = {}
         self.widest = max((form.constraints[-1] for form in forms), default=0)
         self._values: dict[tuple[int, int], Value] = {}
@@ -187,18 +193,18 @@ class Search:
 
     # ---- all candidates
 
-    def run(self) -> None:
-        """Find the cheapest way to contract the whole.
+    def run(self) -> bool:
+        """Find the cheapest way to contract the whole; False where patience ended.
 
         The whole is missing afterwards if nothing stays below the bound.
         """
         if not self.states:
             self.seed()
-        self.combine([1 << j for j in range(len(self.problem.operands))])
+        return self.combine([1 << j for j in range(len(self.problem.operands))])
 
-    def combine(self, leaves: Sequence[int]) -> None:
+    def combine(self, leaves: Sequence[int]) -> bool:
         """The cheapest way to contract ``leaves``: states, or single constraints."""
-        Exploration(self, leaves).run()
+        return Exploration(self, leaves).run()
 
     def offers(self, meeting: Meeting) -> Iterator[tuple[float, Form]]:
         """The forms that take so many values and constraints, with what they cost at

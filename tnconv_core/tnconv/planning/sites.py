@@ -34,14 +34,26 @@ def meetings(
     for j in free:
         if not first >> j & 1 and problem.legs[j] & labels:
             yield (first,), (j,)
+    near = _near(problem, first, free)
     for second in others:
-        if first & second:
+        if first & second or not (near < 0 or problem.alive(second) & near):
             continue
         pair = (first, second) if first < second else (second, first)
         if _touch(problem, pair):
             yield pair, ()
         for chosen in _joints(problem, pair, free, widest):
             yield pair, chosen
+
+
+def _near(problem: Problem, subset: int, free: Sequence[int]) -> int:
+    """Labels of a subset and of the constraints that touch it; of a whole part, all."""
+    near = labels = problem.alive(subset)
+    if not labels & problem.union(problem.full & ~subset):
+        return -1
+    for j in free:
+        if problem.legs[j] & labels:
+            near |= problem.legs[j]
+    return near
 
 
 def _touch(problem: Problem, pair: tuple[int, int]) -> bool:

@@ -1,7 +1,8 @@
 """Looping over kernel positions: one pair of slices per offset, added up.
 
 Slicing the kernel leg turns every pattern into a strided slice, so nothing is unfolded:
-products are added (forward), added into slices (transposed), or stacked (weight).
+products are added (forward), added into slices (transposed), or stacked (weight). The
+kernel and the output leg may be exchanged: then the loop is over output positions.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from tnconv.planning.site import Form, Site, Variant
 
 def _variants(b: Builder, site: Site) -> Iterable[Variant]:
     for role, sides, legs, cast in castings(site):
-        if legs or not all(b.sizes[k] for k in _kernels(cast)):
+        if not all(b.sizes[k] for k in _kernels(cast)):
             continue
-        yield role, sides, "multiply"
+        yield role, sides, legs, "multiply"
         inner = Site((cast.left, cast.right), (), _inner_alive(cast, site.alive))
         for variant in gemm_variants(b, inner):
-            yield role, sides, "gemm", *variant
+            yield role, sides, legs, "gemm", *variant
 
 
 def _kernels(cast: Casting) -> list[str]:
@@ -46,8 +47,8 @@ def _inner_alive(cast: Casting, alive: frozenset[str]) -> frozenset[str]:
 
 
 def _emit(b: Builder, site: Site, variant: Variant) -> Value:
-    role, sides, kind, *rest = variant
-    cast = cast_as(site, str(role), bool(sides), False)
+    role, sides, legs, kind, *rest = variant
+    cast = cast_as(site, str(role), bool(sides), bool(legs))
     b.expect(_least(b, cast, site.alive, str(kind)))
     left = cast.left
     if role != "transposed":
@@ -88,7 +89,7 @@ def _least(b: Builder, cast: Casting, alive: frozenset[str], kind: str) -> float
         p.input for p in cast.patterns
     }
     rate = b.machine.multiply if kind == "multiply" else b.machine.gemm / 2
-    return b.size(labels) / rate
+    return b.machine.call * b.size(_kernels(cast)) + b.size(labels) / rate
 
 
 def fix(value: Value, at: Mapping[str, int]) -> Value:
@@ -136,7 +137,7 @@ def _stacked(b: Builder, value: Value, parts: list[int], kernels: list[str]) -> 
 
 
 def _describe(site: Site, variant: Variant) -> str:
-    inner = "multiply and sum" if variant[2] == "multiply" else "matrix products"
+    inner = "multiply and sum" if variant[3] == "multiply" else "matrix products"
     return f"taps ({variant[0]}, {inner})"
 
 

@@ -15,7 +15,7 @@ from tnconv.axis import Axis
 from tnconv.execution.program import Gather
 from tnconv.network import Pattern, Reindex
 from tnconv.planning.builder import Builder, Value
-from tnconv.planning.outline import fold_floor, window_floor
+from tnconv.planning.outline import fold_floor, gather_floor, window_floor
 from tnconv.planning.site import Form, Site, Variant
 
 
@@ -167,4 +167,5 @@ GATHER = Form(
     _gather_variants,
     _emit_gather,
     lambda site, variant: "gather" if variant == ("gather",) else "add slices",
+    gather_floor,
 )

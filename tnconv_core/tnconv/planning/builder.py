@@ -72,6 +72,10 @@ class Builder:
         """Say what steps to come cost at least, an estimate may give up on it; 0 when
         they come."""
 
+    def affords(self, seconds: float) -> bool:
+        """Whether steps that cost so much are worth writing at all."""
+        return True
+
     def turns(self, items: Sequence[Any]) -> Iterator[Any]:
         """The items of an unrolled loop."""
         yield from items

@@ -47,6 +47,10 @@ class Estimator(Builder):
         if self.cost.seconds + self.ahead > self.limit:
             raise TooDearError
 
+    def affords(self, seconds: float) -> bool:
+        """Whether the limit leaves so much."""
+        return self.cost.seconds + seconds <= self.limit
+
     def maps(
         self, value: Value, dims: Sequence[str], copy: bool
     ) -> tuple[AxisMap, ...]:

@@ -11,6 +11,7 @@ what is priced is what will run, and what cannot be part of the best plan is not
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from tnconv.execution.program import Shape
 from tnconv.planning.builder import Value
@@ -114,8 +115,11 @@ class Search:
         parts = tuple(self.states[v] for v in meeting[0])
         site, found = self._site(meeting, parts), False
         estimator = self._estimator([part.shape for part in parts])
-        for variant in form.variants(estimator, site):
-            found |= self._try(form, variant, site, parts, meeting, target)
+        limit = self.limit(subset_of(meeting), target)
+        estimator.limit = limit - paid_seconds(parts)
+        with suppress(TooDearError):  # what every variant needs may be too dear
+            for variant in form.variants(estimator, site):
+                found |= self._try(form, variant, site, parts, meeting, target)
         return found
 
     def _try(

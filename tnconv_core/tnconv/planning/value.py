@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from tnconv.axis import Axis
 from tnconv.execution.program import AxisMap, Pad
@@ -14,7 +14,7 @@ class Value:
     What follows from the axes alone is worked out once, when somebody asks.
     """
 
-    __slots__ = ("_moves", "_order", "_pad", "axes", "labels", "register")
+    __slots__ = ("_made", "_moves", "_order", "_pad", "axes", "labels", "register")
 
     def __init__(self, register: int, axes: tuple[Axis, ...]) -> None:
         self.register = register
@@ -24,6 +24,7 @@ class Value:
         self._moves: dict[str, int] | None = None
         self._order: tuple[str, ...] = ()
         self._pad: tuple[Pad | None, Value] | None = None
+        self._made: dict[Hashable, Value] = {}
 
     def strides(self) -> Mapping[str, int]:
         """How far each label moves in memory, in elements."""
@@ -53,12 +54,20 @@ class Value:
             self._pad = (None, self) if inside else _padding(self, sizes)
         return self._pad
 
+    def made(self, key: Hashable, axes: Callable[[], tuple[Axis, ...]]) -> Value:
+        """The same register seen through other axes; made once for every key."""
+        found = self._made.get(key)
+        if found is None:
+            found = self._made[key] = Value(self.register, axes())
+        return found
+
     def at(self, register: int) -> Value:
-        """The same axes on another register."""
-        moved = Value.__new__(Value)
-        moved.register, moved.axes, moved.labels = register, self.axes, self.labels
-        moved._moves, moved._order, moved._pad = self._moves, self._order, None
-        return moved
+        """The same axes on another register; made once for every register."""
+        found = self._made.get(register)
+        if found is None:
+            found = self._made[register] = Value(register, self.axes)
+            found._moves, found._order = self._moves, self._order
+        return found
 
 
 def _padding(value: Value, sizes: Mapping[str, int]) -> tuple[Pad, Value]:

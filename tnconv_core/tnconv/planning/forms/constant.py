@@ -16,6 +16,7 @@ from tnconv.planning.forms.contract import (
     emit_gemm,
     emit_multiply,
     gemm_variants,
+    multiply_least,
 )
 from tnconv.planning.outline import constant_floor
 from tnconv.planning.site import Constraint, Form, Site, Variant
@@ -45,7 +46,8 @@ def _pair(b: Builder, site: Site) -> Site:
 
 def _variants(b: Builder, site: Site) -> Iterable[Variant]:
     pair = _pair(b, site)
-    yield ("multiply",)
+    if b.affords(multiply_least(b, pair)):
+        yield ("multiply",)
     for variant in gemm_variants(b, pair):
         yield ("gemm", *variant)
 

@@ -39,10 +39,12 @@ def gemm_variants(b: Builder, site: Site) -> Iterable[Variant]:
         outer = next((a for a in order if b.sizes[a] > 1), None)
         if outer in summed or (outer in site.alive and len(order) > 1):
             loops.append(str(outer))
+    names = left.labels, right.labels, site.alive
+    loops = [a for a in dict.fromkeys(loops) if b.affords(gemm_seconds(b, *names, a))]
     swaps = (False, True) if site.final else (_larger_first(b, site),)
-    found = [(loop, swap, False) for loop in dict.fromkeys(loops) for swap in swaps]
+    found = [(loop, swap, False) for loop in loops for swap in swaps]
     if site.order:
-        found += [(loop, _rows_second(site), True) for loop in dict.fromkeys(loops)]
+        found += [(loop, _rows_second(site), True) for loop in loops]
     return found
 
 
@@ -58,15 +60,27 @@ def _larger_first(b: Builder, site: Site) -> bool:
     return left > right
 
 
+def gemm_seconds(
+    b: Builder,
+    left: Iterable[str],
+    right: Iterable[str],
+    alive: frozenset[str],
+    loop: str = "",
+) -> float:
+    """What the product over these labels costs at least."""
+    shared, summed, rows, columns = split_labels(tuple(left), tuple(right), alive)
+    lengths = [b.size(a - {loop}) for a in (rows & alive, summed, columns & alive)]
+    batch = b.size(shared | {loop}) if loop else b.size(shared)
+    return matrix_seconds(b.machine, b.itemsize, batch, *lengths)
+
+
 def emit_gemm(b: Builder, site: Site, variant: Variant) -> Value:
     """One batched matrix product, and a sum over the loop label if it is contracted."""
     loop, swap, ordered = str(variant[0]), bool(variant[1]), bool(variant[2])
     left, right = reversed(site.values) if swap else site.values
+    b.expect(gemm_seconds(b, left.labels, right.labels, site.alive, loop))
     shared, summed, rows, columns = split_labels(left.labels, right.labels, site.alive)
     rows, columns = rows & site.alive, columns & site.alive
-    lengths = [b.size(labels - {loop}) for labels in (rows, summed, columns)]
-    count = b.size({*shared, loop}) if loop else b.size(shared)
-    b.expect(matrix_seconds(b.machine, b.itemsize, count, *lengths))
     left, right = reversed(_reduced(b, site)) if swap else _reduced(b, site)
     larger = left if b.size(left.labels) >= b.size(right.labels) else right
     looped = [loop] if loop else []
@@ -105,12 +119,17 @@ def multiply_variants(b: Builder, site: Site) -> Iterable[Variant]:
     return [()]
 
 
-def emit_multiply(b: Builder, site: Site, variant: Variant) -> Value:
-    """Multiply element by element over strided views, and sum."""
+def multiply_least(b: Builder, site: Site) -> float:
+    """What an elementwise product costs at least."""
     left, right = site.values
     used = {a for a in left.labels if a in site.alive or a in right.labels}
     used.update(a for a in right.labels if a in site.alive)
-    b.expect(multiply_seconds(b.machine, b.size(used)))
+    return multiply_seconds(b.machine, b.size(used))
+
+
+def emit_multiply(b: Builder, site: Site, variant: Variant) -> Value:
+    """Multiply element by element over strided views, and sum."""
+    b.expect(multiply_least(b, site))
     left, right = _reduced(b, site)
     larger, other = (
         (left, right) if b.size(left.labels) >= b.size(right.labels) else (right, left)

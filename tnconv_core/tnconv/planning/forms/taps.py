@@ -16,11 +16,12 @@ from tnconv.planning.builder import Builder, Value
 from tnconv.planning.forms.contract import (
     emit_gemm,
     emit_multiply,
+    gemm_seconds,
     gemm_variants,
 )
 from tnconv.planning.forms.roles import Casting, cast_as, castings
 from tnconv.planning.forms.views import hull, substitute
-from tnconv.planning.outline import taps_floor
+from tnconv.planning.outline import multiply_seconds, taps_floor
 from tnconv.planning.site import Form, Site, Variant
 
 
@@ -28,7 +29,10 @@ def _variants(b: Builder, site: Site) -> Iterable[Variant]:
     for role, sides, legs, cast in castings(site):
         if not all(b.sizes[k] for k in _kernels(cast)):
             continue
-        yield role, sides, legs, "multiply"
+        if b.affords(_least(b, cast, site.alive, "multiply")):
+            yield role, sides, legs, "multiply"
+        if not b.affords(_least(b, cast, site.alive, "gemm")):
+            continue
         inner = Site((cast.left, cast.right), (), _inner_alive(cast, site.alive))
         for variant in gemm_variants(b, inner):
             yield role, sides, legs, "gemm", *variant
@@ -82,22 +86,31 @@ def _emit(b: Builder, site: Site, variant: Variant) -> Value:
 
 
 def _least(b: Builder, cast: Casting, alive: frozenset[str], kind: str) -> float:
-    """Seconds of all products, at the peak of their kind."""
-    mine, theirs = set(cast.left.labels), set(cast.right.labels)
-    legs = {label for p in cast.patterns for label in p.labels}
-    labels = ((mine & theirs) | ((mine | theirs) & alive) | legs) - {
-        p.input for p in cast.patterns
-    }
-    rate = b.machine.multiply if kind == "multiply" else b.machine.gemm / 2
-    return b.machine.call * b.size(_kernels(cast)) + b.size(labels) / rate
+    """What all turns cost at least, each a call and a product."""
+    inner, gone = _inner_alive(cast, alive), {p.kernel for p in cast.patterns}
+    fixed = {p.input: p.output for p in cast.patterns}
+    left, right = (
+        [fixed.get(a, a) for a in value.labels if a not in gone]
+        for value in (cast.left, cast.right)
+    )
+    turns = b.size(gone)
+    if kind == "gemm":
+        return turns * gemm_seconds(b, left, right, inner)
+    used = {a for a in left if a in inner or a in right}
+    used.update(a for a in right if a in inner)
+    return turns * multiply_seconds(b.machine, b.size(used))
 
 
 def fix(value: Value, at: Mapping[str, int]) -> Value:
     """The slice of a value where some labels have fixed values."""
-    axes = value.axes
-    for label, number in at.items():
-        axes = tuple(axis.substitute(label, (), number) for axis in axes)
-    return Value(value.register, axes)
+
+    def axes() -> tuple[Axis, ...]:
+        found = value.axes
+        for label, number in at.items():
+            found = tuple([axis.substitute(label, (), number) for axis in found])
+        return found
+
+    return value.made(tuple(at.items()), axes)
 
 
 def _added(b: Builder, value: Value, total: int | None) -> int:

@@ -25,10 +25,12 @@ def substitute(b: Builder, value: Value, pattern: Pattern) -> Value:
     if not index.covers_input_range():
         value = isolate(b, value, pattern.input)
     terms = ((pattern.output, index.stride), (pattern.kernel, index.dilation))
-    axes = tuple(
-        axis.substitute(pattern.input, terms, -index.padding) for axis in value.axes
-    )
-    return Value(value.register, axes)
+
+    def axes() -> tuple[Axis, ...]:
+        offset = -index.padding
+        return tuple([a.substitute(pattern.input, terms, offset) for a in value.axes])
+
+    return value.made((pattern.input, terms, index.padding), axes)
 
 
 def isolate(b: Builder, value: Value, label: str) -> Value:

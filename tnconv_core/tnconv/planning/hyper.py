@@ -9,7 +9,7 @@ imports cotengra.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from tnconv.planning.problem import Problem
@@ -19,7 +19,7 @@ from tnconv.planning.state import State
 #: operands up to which cotengra's own dynamic program is fast on networks of layers
 OPTIMAL = 40
 #: states and constraints that are planned together again, exactly
-WINDOW = 8
+WINDOW = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +59,21 @@ def refine(found: Search) -> None:
     smaller ones and of the constraints between them.
     """
     full, before = found.problem.full, float("inf")
+    planned: set[Hashable] = set()
     while found.states[full].seconds < before:
         before = found.states[full].seconds
-        _sweep(found, found.states[full])
+        _sweep(found, found.states[full], planned)
 
 
-def _sweep(found: Search, state: State) -> None:
-    """The parts first, then the window that ends in this state."""
+def _sweep(found: Search, state: State, planned: set[Hashable]) -> None:
+    """The parts first, then the window that ends in this state, if it is new."""
     for part in state.parts:
         if part.parts:
-            _sweep(found, part)
+            _sweep(found, part, planned)
     leaves = _window(found, state)
+    if (window := tuple([(leaf.subset, leaf.seconds) for leaf in leaves])) in planned:
+        return
+    planned.add(window)
     found.states.update({leaf.subset: leaf for leaf in leaves})
     used = sum(leaf.subset for leaf in leaves)
     rules = [1 << j for j in found.problem.constraints if state.subset & ~used & 1 << j]

@@ -98,9 +98,11 @@ class NumPyKernels(Kernels):
         return np.add
 
     def scale(self, step: Scale, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
-        kinds = ("real floating", "complex floating")
-        # sums over everything are NumPy scalars, which nothing is written into
-        if overwrite and step.shape and self.xp.isdtype(self.dtype, kinds):
+        if (
+            overwrite
+            and step.shape
+            and self.xp.isdtype(self.dtype, ("real floating", "complex floating"))
+        ):
             factor = step.numerator / step.denominator
             return lambda x: np.multiply(x, factor, out=x)
         return super().scale(step, shapes, overwrite)

@@ -16,6 +16,7 @@ from tnconv.execution.program import (
     Conjugate,
     Constant,
     Gather,
+    Gram,
     Loop,
     Matmul,
     MultiplySum,
@@ -77,6 +78,7 @@ class Kernels:
             AddInto: self.add_into,
             Sum: self.sum,
             Matmul: self.matmul,
+            Gram: self.gram,
             MultiplySum: self.multiply_sum,
             Add: self.add,
             Stack: self.stack,
@@ -149,6 +151,18 @@ class Kernels:
         if not shapes[0][-1]:
             return lambda a, b: self.zeros(step.shape)
         return lambda a, b: self.xp.matmul(a, b)
+
+    def gram(self, step: Gram, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """The product with the transpose; what is below the diagonal is mirrored."""
+        xp = self.xp
+        if not shapes[0][-1]:
+            return lambda a: self.zeros(step.shape)
+
+        def run(a: Array) -> Array:
+            upper = xp.triu(xp.matmul(a, xp.matrix_transpose(a)))
+            return upper + xp.matrix_transpose(xp.triu(upper, k=1))
+
+        return run
 
     def multiply_sum(
         self, step: MultiplySum, shapes: Sequence[Shape], overwrite: bool

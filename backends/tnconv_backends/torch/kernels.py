@@ -13,6 +13,7 @@ from tnconv.execution.program import (
     AddInto,
     Conjugate,
     Gather,
+    Gram,
     Loop,
     Matmul,
     MultiplySum,
@@ -30,6 +31,7 @@ from tnconv_backends.torch.gather import bind_gather
 from tnconv_backends.torch.native import bind_native
 from tnconv_backends.torch.products import (
     bind_elementwise_matmul,
+    bind_gram,
     bind_matmul,
     bind_multiply_sum,
 )
@@ -92,6 +94,9 @@ class TorchKernels(Kernels):
     def matmul(self, step: Matmul, shapes: Shapes, overwrite: bool) -> Kernel:
         bind = bind_matmul if self.matrices else bind_elementwise_matmul
         return bind(step, shapes)
+
+    def gram(self, step: Gram, shapes: Shapes, overwrite: bool) -> Kernel:
+        return bind_gram(step, shapes)
 
     def multiply_sum(
         self, step: MultiplySum, shapes: Shapes, overwrite: bool

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from tnconv.execution.program import Matmul, MultiplySum, Shape
+from tnconv.execution.program import Gram, Matmul, MultiplySum, Shape, row_blocks
 from tnconv_backends.kernels import Kernel
 
 Tensor = Any
@@ -42,6 +42,32 @@ def bind_matmul(step: Matmul, shapes: Sequence[Shape]) -> Kernel:
 def bind_elementwise_matmul(step: Matmul, shapes: Sequence[Shape]) -> Kernel:
     """For integers on devices without integer matrix products."""
     return lambda a, b: (a.unsqueeze(-1) * b.unsqueeze(-3)).sum(-2, dtype=a.dtype)
+
+
+def bind_gram(step: Gram, shapes: Sequence[Shape]) -> Kernel:
+    """Row blocks, each times the columns from its diagonal on, then mirrored."""
+    (rows, inner) = shapes[0][-2:]
+    blocks, batch = row_blocks(rows), prod(step.shape[:-2])
+    if not inner:
+        return lambda a: a.new_zeros(step.shape)
+
+    def run(a: Tensor) -> Tensor:
+        found = a.new_empty((batch, rows, rows))
+        items = a.reshape(batch, rows, inner)
+        for matrix, result in zip(items, found, strict=True):
+            for start, stop in blocks:
+                _triangle_rows(matrix, result, start, stop)
+        return found.view(step.shape)
+
+    return run
+
+
+def _triangle_rows(matrix: Tensor, result: Tensor, start: int, stop: int) -> None:
+    torch.mm(matrix[start:stop], matrix[start:].T, out=result[start:stop, start:])
+    corner = result[start:stop, start:stop]
+    upper = corner.triu()
+    corner.copy_(upper + upper.triu(1).T)
+    result[stop:, start:stop] = result[start:stop, stop:].T
 
 
 def bind_multiply_sum(

@@ -19,6 +19,7 @@ from tnconv.execution.program import (
     Conjugate,
     Constant,
     Gather,
+    Gram,
     Loop,
     Matmul,
     MultiplySum,
@@ -30,6 +31,7 @@ from tnconv.execution.program import (
     Step,
     Sum,
     View,
+    row_blocks,
     size_of,
 )
 
@@ -156,14 +158,36 @@ def _matmul(step: Matmul, builder: Builder) -> Cost:
     rows, inner, columns = left[-2], left[-1], right[-1]
     batch = prod(step.shape[:-2])
     flops = batch * rows * inner * columns
-    half = m.gemm_half
-    rate = m.gemm * rows / (rows + half) * columns / (columns + half)
-    rate *= inner / (inner + half)
+    work = batch * product_seconds(rows, inner, columns, m)
     moved = (size_of(left) + size_of(right) + size_of(step.shape)) * builder.itemsize
-    seconds = max(2 * flops / rate if flops else 0.0, moved / m.copy)
+    seconds = max(work, moved / m.copy)
     made = size_of(step.shape) * builder.itemsize
     overhead = m.call + m.gemm_item * batch
     return Cost(seconds + overhead + fresh(made, m), flops, moved)
+
+
+def product_seconds(rows: int, inner: int, columns: int, machine: Machine) -> float:
+    """Seconds of the arithmetic of one matrix product, less efficient where thin."""
+    if not rows * inner * columns:
+        return 0.0
+    half = machine.gemm_half
+    rate = machine.gemm * rows / (rows + half) * columns / (columns + half)
+    return 2 * rows * inner * columns / (rate * inner / (inner + half))
+
+
+def _gram(step: Gram, builder: Builder) -> Cost:
+    m = builder.machine
+    (source,) = (builder.shapes[r] for r in step.sources)
+    rows, inner = source[-2:]
+    batch, blocks = prod(step.shape[:-2]), row_blocks(rows)
+    work = sum(product_seconds(b - a, inner, rows - a, m) for a, b in blocks)
+    flops = batch * sum((b - a) * inner * (rows - a) for a, b in blocks)
+    made = size_of(step.shape) * builder.itemsize
+    moved = size_of(source) * builder.itemsize + 2 * made
+    calls = m.call + batch * (m.gemm_item + len(blocks) * m.mirror_call)
+    mirrored = size_of(step.shape) / m.mirror if m.mirror else 0.0
+    seconds = max(batch * work, moved / m.copy) + mirrored + calls
+    return Cost(seconds + fresh(made, m), flops, moved)
 
 
 def _multiply_sum(step: MultiplySum, builder: Builder) -> Cost:
@@ -260,6 +284,7 @@ _PRICES: dict[type[Step], Callable[..., Cost]] = {
     AddInto: _add_into,
     Sum: _sum,
     Matmul: _matmul,
+    Gram: _gram,
     MultiplySum: _multiply_sum,
     Add: _add,
     Stack: _stack,

@@ -46,28 +46,27 @@ def bind_elementwise_matmul(step: Matmul, shapes: Sequence[Shape]) -> Kernel:
 
 def bind_gram(step: Gram, shapes: Sequence[Shape]) -> Kernel:
     """Row blocks, each times the columns from its diagonal on, then mirrored."""
-    (rows, inner) = shapes[0][-2:]
-    blocks, batch = row_blocks(rows), prod(step.shape[:-2])
+    rows, inner = shapes[0][-2:]
+    blocks = row_blocks(rows)
     if not inner:
         return lambda a: a.new_zeros(step.shape)
 
     def run(a: Tensor) -> Tensor:
-        found = a.new_empty((batch, rows, rows))
-        items = a.reshape(batch, rows, inner)
-        for matrix, result in zip(items, found, strict=True):
-            for start, stop in blocks:
-                _triangle_rows(matrix, result, start, stop)
-        return found.view(step.shape)
+        found = a.new_empty(step.shape)
+        for start, stop in blocks:
+            part, rest = a[..., start:stop, :], a[..., start:, :].mT
+            target = found[..., start:stop, start:]
+            if a.ndim == 2:
+                torch.mm(part, rest, out=target)
+            else:
+                target.copy_(torch.matmul(part, rest))
+            corner = target[..., : stop - start]
+            upper = corner.triu()
+            corner.copy_(upper + upper.triu(1).mT)
+            found[..., stop:, start:stop] = target[..., stop - start :].mT
+        return found
 
     return run
-
-
-def _triangle_rows(matrix: Tensor, result: Tensor, start: int, stop: int) -> None:
-    torch.mm(matrix[start:stop], matrix[start:].T, out=result[start:stop, start:])
-    corner = result[start:stop, start:stop]
-    upper = corner.triu()
-    corner.copy_(upper + upper.triu(1).T)
-    result[stop:, start:stop] = result[start:stop, stop:].T
 
 
 def bind_multiply_sum(

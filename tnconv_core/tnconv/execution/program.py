@@ -232,12 +232,12 @@ def row_blocks(rows: int) -> list[tuple[int, int]]:
 
     Each is multiplied with the columns from its diagonal on, so more blocks multiply
     less, and thin ones more slowly: 144 rows and eight blocks at most were measured
-    to be a good middle.
+    to be a good middle, and one block for 64 rows or fewer.
 
     >>> row_blocks(300)
     [(0, 100), (100, 200), (200, 300)]
     """
-    count = min(8, max(2, -(-rows // 144)))
+    count = min(8, max(2, -(-rows // 144))) if rows > 64 else 1
     step = max(1, -(-rows // count))
     return [(start, min(start + step, rows)) for start in range(0, rows, step)]
 

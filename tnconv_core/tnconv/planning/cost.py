@@ -179,12 +179,13 @@ def _gram(step: Gram, builder: Builder) -> Cost:
     m = builder.machine
     (source,) = (builder.shapes[r] for r in step.sources)
     rows, inner = source[-2:]
-    batch, blocks = prod(step.shape[:-2]), row_blocks(rows)
+    batch = prod(step.shape[:-2])
+    blocks = row_blocks(rows) if m.mirror else [(0, rows)]
     work = sum(product_seconds(b - a, inner, rows - a, m) for a, b in blocks)
     flops = batch * sum((b - a) * inner * (rows - a) for a, b in blocks)
     made = size_of(step.shape) * builder.itemsize
     moved = size_of(source) * builder.itemsize + 2 * made
-    calls = m.call + batch * (m.gemm_item + len(blocks) * m.mirror_call)
+    calls = m.call + batch * m.gemm_item + len(blocks) * m.mirror_call
     mirrored = size_of(step.shape) / m.mirror if m.mirror else 0.0
     seconds = max(batch * work, moved / m.copy) + mirrored + calls
     return Cost(seconds + fresh(made, m), flops, moved)

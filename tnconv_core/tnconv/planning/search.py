@@ -9,6 +9,7 @@ estimating builder; what is priced is what will run.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from tnconv.execution.program import Shape
 from tnconv.planning.builder import Value
@@ -16,6 +17,7 @@ from tnconv.planning.estimator import Estimator, TooDearError
 from tnconv.planning.finish import finish
 from tnconv.planning.forms.constant import constant_value
 from tnconv.planning.machine import Machine
+from tnconv.planning.pairs import twin_meetings
 from tnconv.planning.problem import Problem
 from tnconv.planning.site import Form, Site, Variant
 from tnconv.planning.sites import meetings, patterns_between
@@ -206,7 +208,8 @@ class Search:
             options = meetings(
                 self.problem, self.states, layers, free, count, self.widest
             )
-            for values, constraints in options:
+            twins = twin_meetings(self.problem, self.states, layers, free, count)
+            for values, constraints in chain(options, twins):
                 self.consider(values, constraints)
                 subset = sum(values) + sum(1 << j for j in constraints)
                 if subset in self.states:

@@ -29,6 +29,7 @@ from tnconv.execution.program import (
     Step,
     Sum,
     View,
+    size_of,
 )
 from tnconv_backends import standard
 from tnconv_backends.constants import constant
@@ -150,7 +151,7 @@ class Kernels:
         """The library's own matmul."""
         if not shapes[0][-1]:
             return lambda a, b: self.zeros(step.shape)
-        return lambda a, b: self.xp.matmul(a, b)
+        return scaled_product(self.xp.matmul, step, shapes)
 
     def gram(self, step: Gram, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """The product with the transpose; what is below the diagonal is mirrored."""
@@ -242,6 +243,19 @@ class Kernels:
             return self.zeros(step.shape) if total is None else total
 
         return run
+
+
+def scaled_product(product: Kernel, step: Matmul, shapes: Sequence[Shape]) -> Kernel:
+    """A product and its scale, which goes to the smallest of operands and result."""
+    if step.scale == 1:
+        return product
+    factor = float(step.scale)
+    left, right = (size_of(shape) for shape in shapes)
+    if size_of(step.shape) < min(left, right):
+        return lambda a, b: product(a, b) * factor
+    if left <= right:
+        return lambda a, b: product(a * factor, b)
+    return lambda a, b: product(a, b * factor)
 
 
 def _embedded(

@@ -20,11 +20,12 @@ from tnconv.execution.program import (
     Matmul,
     MultiplySum,
     Pad,
+    Scale,
     Shape,
     View,
 )
 from tnconv_backends.array_api import ArrayAPIBackend
-from tnconv_backends.kernels import Kernel, Kernels
+from tnconv_backends.kernels import Kernel, Kernels, scaled_product
 from tnconv_backends.strided import strided, turns
 
 Array = Any
@@ -96,21 +97,20 @@ class NumPyKernels(Kernels):
 
     def matmul(self, step: Matmul, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """NumPy's own; in two parts where it would make a triangle for too little."""
-        plain = super().matmul(step, shapes, overwrite)
         rows, inner, columns = *shapes[0][-2:], shapes[1][-1]
-        if rows != columns or rows < MIRRORED or inner >= WORTH_A_TRIANGLE:
-            return plain
+        if rows != columns or rows < MIRRORED or not 0 < inner < WORTH_A_TRIANGLE:
+            return super().matmul(step, shapes, overwrite)
         middle = rows // 2
 
-        def run(a: Array, b: Array) -> Array:
+        def product(a: Array, b: Array) -> Array:
             if not np.may_share_memory(a, b):
-                return plain(a, b)
+                return np.matmul(a, b)
             found = np.empty(step.shape, a.dtype)
             np.matmul(a[..., :middle, :], b, out=found[..., :middle, :])
             np.matmul(a[..., middle:, :], b, out=found[..., middle:, :])
             return found
 
-        return run
+        return scaled_product(product, step, shapes)
 
     def gram(self, step: Gram, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """NumPy knows an array times its own transpose: BLAS ``syrk``, mirrored."""
@@ -128,6 +128,14 @@ class NumPyKernels(Kernels):
         if overwrite:
             return lambda a, b: np.add(a, b, out=a)
         return np.add
+
+    def scale(self, step: Scale, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        if overwrite and self.xp.isdtype(
+            self.dtype, ("real floating", "complex floating")
+        ):
+            factor = step.numerator / step.denominator
+            return lambda x: np.multiply(x, factor, out=x)
+        return super().scale(step, shapes, overwrite)
 
     def loop(self, step: Loop, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         bodies = [self.bind_program(body) for body in step.bodies]

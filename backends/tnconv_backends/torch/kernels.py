@@ -20,13 +20,14 @@ from tnconv.execution.program import (
     Native,
     Pad,
     Program,
+    Scale,
     Shape,
     Stack,
     Step,
     Sum,
     View,
 )
-from tnconv_backends.kernels import Kernel, Kernels
+from tnconv_backends.kernels import Kernel, Kernels, scaled_product
 from tnconv_backends.torch.gather import bind_gather
 from tnconv_backends.torch.native import bind_native
 from tnconv_backends.torch.products import (
@@ -93,7 +94,14 @@ class TorchKernels(Kernels):
 
     def matmul(self, step: Matmul, shapes: Shapes, overwrite: bool) -> Kernel:
         bind = bind_matmul if self.matrices else bind_elementwise_matmul
-        return bind(step, shapes)
+        return scaled_product(bind(step, shapes), step, shapes)
+
+    def scale(self, step: Scale, shapes: Shapes, overwrite: bool) -> Kernel:
+        """In place where nobody else reads the array."""
+        if overwrite and self.dtype.is_floating_point:
+            factor = step.numerator / step.denominator
+            return lambda x: x.mul_(factor)
+        return super().scale(step, shapes, overwrite)
 
     def gram(self, step: Gram, shapes: Shapes, overwrite: bool) -> Kernel:
         return bind_gram(step, shapes)

@@ -100,7 +100,9 @@ def _step(
     if not step.values:
         return constant_value(builder, rules[0], alive), f"constant: {names}"
     parts = tuple(values[v] for v in step.values)
-    site = Site(parts, rules, alive, subset == problem.full, _are_twins(parts))
+    final = subset == problem.full
+    order = problem.network.output_labels if final else ()
+    site = Site(parts, rules, alive, final, _are_twins(parts), order)
     form = forms[step.form]
     line = f"{form.describe(site, step.variant)}: {names}"
     value = form.emit(builder, site, step.variant)

@@ -33,35 +33,45 @@ def symmetric(site: Site) -> dict[str, str] | None:
 
 
 def half_variants(b: Builder, site: Site) -> Iterable[Variant]:
-    """(loop label or "",): the outermost label of memory may stay a batch."""
+    """(loop label or "", ordered): the outermost label of memory may stay a batch, and
+    rows may stand as in the result instead of as in memory."""
     if not b.machine.mirror or symmetric(site) is None:
         return
     left, right = site.values
     shared, summed, rows, _ = split_labels(left.labels, right.labels, site.alive)
     if not rows & site.alive:
         return
-    yield ("",)
+    loops = [""]
     order = b.memory_order(left, set(left.labels) - shared)
     outer = next((a for a in order if b.sizes[a] > 1), None)
     if outer in summed and len(summed) > 1:
-        yield (outer,)
+        loops.append(str(outer))
+    for loop in loops:
+        yield loop, False
+        if site.order:
+            yield loop, True
 
 
 def emit_half(b: Builder, site: Site, variant: Variant) -> Value:
     """One triangle per batch item, and a sum over the loop label if there is one."""
+    loop, ordered = str(variant[0]), bool(variant[1])
     twin = symmetric(site)
     if twin is None:  # not copies after all: the product in full says the same
-        return emit_gemm(b, site, (*variant, False))
-    loop = str(variant[0])
+        return emit_gemm(b, site, (loop, False, False))
     left, right = site.values
     shared, summed, _, _ = split_labels(left.labels, right.labels, site.alive)
     value = b.reduce(left, lone(left, right, site.alive))
     inner = [a for a in b.memory_order(value, summed) if a != loop]
     batch = b.memory_order(value, shared)
     rows = b.memory_order(value, set(value.labels) - shared - summed)
+    if ordered:
+        batch.sort(key=site.order.index)
+        rows.sort(key=site.order.index)
     ahead = [group for group in ([loop] if loop else [], batch) if group]
     source = b.matrix(value, ahead, rows, inner)
-    groups = [*ahead, rows, [twin[a] for a in rows]]
+    columns = [twin[a] for a in rows]
+    turned = ordered and site.order.index(rows[0]) > site.order.index(columns[0])
+    groups = [*ahead, columns, rows] if turned else [*ahead, rows, columns]
     shape = tuple(b.size(group) for group in groups)
     result = b.add(Gram((source,), shape))
     if loop:

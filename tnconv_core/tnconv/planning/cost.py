@@ -31,9 +31,9 @@ from tnconv.execution.program import (
     Step,
     Sum,
     View,
-    row_blocks,
     size_of,
 )
+from tnconv.planning.products import product_seconds, triangle_seconds
 
 #: elements of an inner loop, and whether they are neighbors in memory
 Run = tuple[int, bool]
@@ -166,29 +166,13 @@ def _matmul(step: Matmul, builder: Builder) -> Cost:
     return Cost(seconds + overhead + fresh(made, m), flops, moved)
 
 
-def product_seconds(rows: int, inner: int, columns: int, machine: Machine) -> float:
-    """Seconds of the arithmetic of one matrix product, less efficient where thin."""
-    if not rows * inner * columns:
-        return 0.0
-    half = machine.gemm_half
-    rate = machine.gemm * rows / (rows + half) * columns / (columns + half)
-    return 2 * rows * inner * columns / (rate * inner / (inner + half))
-
-
 def _gram(step: Gram, builder: Builder) -> Cost:
-    m = builder.machine
+    m, size = builder.machine, builder.itemsize
     (source,) = (builder.shapes[r] for r in step.sources)
-    rows, inner = source[-2:]
-    batch = prod(step.shape[:-2])
-    blocks = row_blocks(rows) if m.mirror else [(0, rows)]
-    work = sum(product_seconds(b - a, inner, rows - a, m) for a, b in blocks)
-    flops = batch * sum((b - a) * inner * (rows - a) for a, b in blocks)
-    made = size_of(step.shape) * builder.itemsize
-    moved = size_of(source) * builder.itemsize + 2 * made
-    calls = m.call + batch * m.gemm_item + len(blocks) * m.mirror_call
-    mirrored = size_of(step.shape) / m.mirror if m.mirror else 0.0
-    seconds = max(batch * work, moved / m.copy) + mirrored + calls
-    return Cost(seconds + fresh(made, m), flops, moved)
+    made = size_of(step.shape) * size
+    moved = size_of(source) * size + 2 * made
+    seconds, flops = triangle_seconds(prod(step.shape[:-2]), *source[-2:], m)
+    return Cost(max(seconds, moved / m.copy) + fresh(made, m), flops, moved)
 
 
 def _multiply_sum(step: MultiplySum, builder: Builder) -> Cost:

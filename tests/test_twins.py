@@ -198,7 +198,7 @@ def unfolded(x: np.ndarray, how: dict[str, Any]) -> np.ndarray:
     wide = wide[(slice(None), slice(None), *cuts)]
     steps = list(zip(how["kernel_size"], how["dilation"], wide.shape[2:], strict=True))
     out = [n - d * (k - 1) for k, d, n in steps]
-    taps = [
+    taps: list[Any] = [
         wide[(..., *(slice(d * j, d * j + o) for j, d, o in
                      zip(at, how["dilation"], out, strict=True)))]
         for at in np.ndindex(*how["kernel_size"])
@@ -283,3 +283,16 @@ def test_lags_are_chosen_for_a_dense_factor_and_not_for_strides(name: str) -> No
         chosen = {step.form for step in made.plan.steps}
         assert ("lag" in chosen) == (stride == 1)
         assert ("half" in chosen) == (stride == 2)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_pairs_that_read_nothing_together_are_zero(name: str) -> None:
+    value = np.full((1, 1, 3), np.inf)
+    network = networks.kfac_input_factor(
+        value.shape, (4,), padding=3, normalization="none"
+    )
+    made = planned(network, name, ["lag"])
+    assert [step.form for step in made.plan.steps] == ["lag"]
+    found = np.asarray(made(array(name, value)))[0]
+    assert found[0, 3] == found[3, 0] == 0
+    assert np.isposinf(found[0, 2]) and np.isposinf(found[1, 1])

@@ -171,7 +171,8 @@ def _gram(step: Gram, builder: Builder) -> Cost:
     (source,) = (builder.shapes[r] for r in step.sources)
     made = size_of(step.shape) * size
     moved = size_of(source) * size + 2 * made
-    seconds, flops = triangle_seconds(prod(step.shape[:-2]), *source[-2:], m)
+    batch, rows, inner = prod(step.shape[:-2]), source[-2], source[-1]
+    seconds, flops = triangle_seconds(batch, rows, inner, m)
     return Cost(max(seconds, moved / m.copy) + fresh(made, m), flops, moved)
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from tnconv.execution.program import Add, AxisMap, Gram, Matmul, Stack, View
+from tnconv.execution.program import Add, AxisMap, Gram, Matmul, Pad, Stack, View
 from tnconv.network import Pattern
 from tnconv.pattern import IndexPattern
 from tnconv.planning.builder import Builder, Value
@@ -136,13 +136,15 @@ def _windows(b: Builder, line: _Line, index: IndexPattern, lag: int) -> list[int
         strip = (index.output + step * k, index.output + step * (k + 1))
         right = _plus(b, right, _product(b, line, strip, (low, high), step * lag))
         found.append(_plus(b, left.pop(), right))
-    empty = None
-    registers = []
-    for register in found:
-        if register is None and empty is None:
-            empty = _product(b, line, (0, 1), (0, 1), step * lag)
-        registers.append(empty if register is None else register)
-    return [register for register in registers if register is not None]
+    return [_zeros(b, line) if r is None else r for r in found]
+
+
+def _zeros(b: Builder, line: _Line) -> int:
+    """The result of a pair that reads nothing but padding."""
+    *ahead, rows, _ = b.shapes[line.register]
+    shape = (*ahead, rows, rows)
+    window = tuple((0, size) for size in shape)
+    return b.add(Pad((line.register,), shape, window, ((0, 0),) * len(shape)))
 
 
 def _plus(b: Builder, total: int | None, more: int | None) -> int | None:

@@ -198,11 +198,11 @@ def unfolded(x: np.ndarray, how: dict[str, Any]) -> np.ndarray:
     wide = wide[(slice(None), slice(None), *cuts)]
     steps = list(zip(how["kernel_size"], how["dilation"], wide.shape[2:], strict=True))
     out = [n - d * (k - 1) for k, d, n in steps]
-    taps: list[Any] = [
-        wide[(..., *(slice(d * j, d * j + o) for j, d, o in
-                     zip(at, how["dilation"], out, strict=True)))]
-        for at in np.ndindex(*how["kernel_size"])
-    ]  # fmt: skip
+    taps = []
+    for at in np.ndindex(*how["kernel_size"]):
+        places = zip(at, how["dilation"], out, strict=True)
+        cut: Any = (..., *(slice(d * j, d * j + o) for j, d, o in places))
+        taps.append(wide[cut])
     found = np.stack(taps, axis=2).reshape(len(x), x.shape[1], len(taps), -1)
     found = found.transpose(1, 2, 0, 3)
     return found.reshape(how["groups"], -1, len(x) * found.shape[-1])
@@ -231,8 +231,8 @@ def test_kfac_by_lags(name: str) -> None:
 @pytest.mark.parametrize("name", BACKENDS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_lags_are_near_and_symmetric(name: str, dtype: str) -> None:
-    how: dict[str, Any] = {"kernel_size": (3, 5), "dilation": (1, 2), "padding": ((1, 1), (4, 2)),
-           "groups": 2}  # fmt: skip
+    how: dict[str, Any] = {"kernel_size": (3, 5), "dilation": (1, 2), "groups": 2}
+    how["padding"] = ((1, 1), (4, 2))
     shape = (3, 6, 9, 20)
     network = networks.kfac_input_factor(shape, normalization="none", **how)
     made = tnconv.expression(

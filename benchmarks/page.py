@@ -71,8 +71,8 @@ def section(results: Results) -> str:
     said = f" {' and '.join(shown)} are shown, but no peers." if shown else ""
     layers = len({measured.layer for measured in results.cases})
     setting = (
-        f"{layers} layers, batch {head['batch']}, float32, {head['threads']} threads on "
-        f"{head['cores']} cores of {head['cpu']}, {head['date']}; {known}.{said}"
+        f"{layers} layers, batch {head['batch']}, float32, {head['threads']} threads "
+        f"on {head['cores']} cores of {head['cpu']}, {head['date']}; {known}.{said}"
     )
     who = table(
         ("contestant", "what is timed"),

@@ -11,32 +11,35 @@ from itertools import combinations
 
 from tnconv.network import Pattern
 from tnconv.planning.problem import Problem
-from tnconv.planning.sites import Layers, Meeting
+from tnconv.planning.sites import Meeting
 from tnconv.planning.state import State
 
 
 def twin_meetings(
     problem: Problem,
     states: Mapping[int, State],
-    layers: Layers,
+    first: int,
+    others: Sequence[int],
     free: Sequence[int],
-    count: int,
 ) -> Iterator[Meeting]:
-    """Every (twin subsets, two patterns) that makes a subset of ``count`` leaves."""
-    if count % 2 or count < 4:
+    """Every way in which a subset may meet a copy of itself around two patterns."""
+    twin = states[first].twin
+    copies = [
+        other
+        for other in others
+        if twin is not None and not first & other and states[other].twin == twin
+    ]
+    if not copies:
         return
     pairs = _partners(problem, free)
-    for first, second in combinations(layers.get(count // 2 - 1, ()), 2):
-        if first & second or states[first].twin is None:
-            continue
-        if states[first].twin != states[second].twin:
-            continue
-        both = first | second
+    for copy in copies:
+        pair = (first, copy) if first < copy else (copy, first)
+        mine, theirs = (states[subset] for subset in pair)
         for one, other in pairs:
-            if both >> one & 1 or both >> other & 1:
+            if (first | copy) & (1 << one | 1 << other):
                 continue
-            if _between(problem, states[first], states[second], one, other):
-                yield (first, second), (one, other)
+            if _between(problem, mine, theirs, one, other):
+                yield pair, (one, other)
 
 
 def _partners(problem: Problem, free: Sequence[int]) -> list[tuple[int, int]]:

@@ -83,7 +83,7 @@ def _emit(b: Builder, site: Site, variant: Variant) -> Value:
 
 
 def _in_full(b: Builder, site: Site) -> Value:
-    """Windows and their product: a block of a plan may cut one copy and not the other."""
+    """Windows and their product: a block may cut one copy and not the other."""
     values = list(site.values)
     for pattern in site.constraints:
         assert isinstance(pattern, Pattern)

@@ -6,13 +6,13 @@ before, and the forms that may join them wait under their floors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from heapq import heappop, heappush
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from tnconv.planning.mirror import Mirror
-from tnconv.planning.pairs import partners, twin_meetings
+from tnconv.planning.pairs import twin_meetings
 from tnconv.planning.site import Form
 from tnconv.planning.sites import Meeting, meetings, subset_of
 from tnconv.planning.state import mirrored
@@ -33,7 +33,6 @@ class Exploration:
         self.mirror = self._mirror(leaves)
         free = [j for j in search.problem.constraints if 1 << j in leaves]
         self.free = [j for j in free if 1 << j not in search.states]
-        self.partners = partners(search.problem, self.free)
         self._forget(leaves)
         self._order = count()  # of equal prices the first comes first
         #: seconds, order, what comes of it, and how: by a form at a meeting, or known
@@ -81,7 +80,10 @@ class Exploration:
         """No cheaper way will be found: what can be made of it waits now."""
         search, others = self.search, list(self.settled)
         self.settled[subset] = None
-        for meeting in self._meetings(subset, others):
+        problem, free = search.problem, self.free
+        plain = meetings(problem, subset, others, free, search.widest)
+        twins = twin_meetings(problem, search.states, subset, others, free)
+        for meeting in chain(plain, twins):
             joined = subset_of(meeting)
             if joined in self.settled or self._is_image(joined):
                 continue
@@ -91,13 +93,6 @@ class Exploration:
                     entry = (floor, next(self._order), joined, form, meeting)
                     heappush(self._heap, entry)
         self._reflect(subset)
-
-    def _meetings(self, subset: int, others: Sequence[int]) -> Iterator[Meeting]:
-        search = self.search
-        yield from meetings(search.problem, subset, others, self.free, search.widest)
-        yield from twin_meetings(
-            search.problem, search.states, subset, others, self.partners
-        )
 
     def _is_image(self, subset: int) -> bool:
         """Whether a subset is settled together with its mirror image."""

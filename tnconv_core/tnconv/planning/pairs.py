@@ -14,12 +14,36 @@ from tnconv.planning.problem import Problem
 from tnconv.planning.sites import Meeting
 from tnconv.planning.state import State
 
-#: two patterns with the same record and the same output label
-Partners = Sequence[tuple[int, int]]
+
+def twin_meetings(
+    problem: Problem,
+    states: Mapping[int, State],
+    first: int,
+    others: Sequence[int],
+    free: Sequence[int],
+) -> Iterator[Meeting]:
+    """Every way in which a subset may meet a copy of itself around two patterns."""
+    twin = states[first].twin
+    copies = [
+        other
+        for other in others
+        if twin is not None and not first & other and states[other].twin == twin
+    ]
+    if not copies:
+        return
+    pairs = _partners(problem, free)
+    for copy in copies:
+        pair = (first, copy) if first < copy else (copy, first)
+        mine, theirs = (states[subset] for subset in pair)
+        for one, other in pairs:
+            if (first | copy) & (1 << one | 1 << other):
+                continue
+            if _between(problem, mine, theirs, one, other):
+                yield pair, (one, other)
 
 
-def partners(problem: Problem, free: Sequence[int]) -> Partners:
-    """Patterns that may be used up in pairs."""
+def _partners(problem: Problem, free: Sequence[int]) -> list[tuple[int, int]]:
+    """Patterns with the same record and the same output label."""
     found = []
     for one, other in combinations(free, 2):
         first, second = problem.constraint(one), problem.constraint(other)
@@ -28,28 +52,6 @@ def partners(problem: Problem, free: Sequence[int]) -> Partners:
         if first.index == second.index and first.output == second.output:
             found.append((one, other))
     return found
-
-
-def twin_meetings(
-    problem: Problem,
-    states: Mapping[int, State],
-    first: int,
-    others: Sequence[int],
-    pairs: Partners,
-) -> Iterator[Meeting]:
-    """Every way in which a subset may meet its twin around two patterns."""
-    twin = states[first].twin
-    if not pairs or twin is None:
-        return
-    for second in others:
-        if first & second or states[second].twin != twin:
-            continue
-        both = first | second
-        for one, other in pairs:
-            if both >> one & 1 or both >> other & 1:
-                continue
-            if _between(problem, states[first], states[second], one, other):
-                yield (min(first, second), max(first, second)), (one, other)
 
 
 def _between(

@@ -21,8 +21,9 @@ from tnconv.network import Pattern
 from tnconv.pattern import IndexPattern
 from tnconv.planning.builder import Builder, Value
 from tnconv.planning.cost import Cost
+from tnconv.planning.forms.contract import emit_gemm
 from tnconv.planning.forms.half import symmetric
-from tnconv.planning.forms.views import isolate
+from tnconv.planning.forms.views import isolate, substitute
 from tnconv.planning.site import Form, Site, Variant
 
 #: positions from the first to before the second
@@ -61,8 +62,8 @@ def _variants(b: Builder, site: Site) -> Iterable[Variant]:
 
 def _emit(b: Builder, site: Site, variant: Variant) -> Value:
     patterns, twin = _patterns(site), symmetric(site)
-    assert patterns is not None
-    assert twin is not None
+    if patterns is None or twin is None:
+        return _in_full(b, site)
     left, right = patterns
     line = _line(b, site, left, twin)
     count = left.index.kernel
@@ -79,6 +80,17 @@ def _emit(b: Builder, site: Site, variant: Variant) -> Value:
     rows = [twin[a] for a in line.rows]
     groups = [[left.kernel, right.kernel], *line.ahead, line.rows, rows]
     return b.plain(register, groups)
+
+
+def _in_full(b: Builder, site: Site) -> Value:
+    """Windows and their product: a block may cut one copy and not the other."""
+    values = list(site.values)
+    for pattern in site.constraints:
+        assert isinstance(pattern, Pattern)
+        at = next(j for j, v in enumerate(values) if pattern.input in v.labels)
+        values[at] = substitute(b, values[at], pattern)
+    pair = Site((values[0], values[1]), (), site.alive)
+    return emit_gemm(b, pair, ("", False, False))
 
 
 @dataclass(frozen=True, slots=True)

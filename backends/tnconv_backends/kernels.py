@@ -15,6 +15,7 @@ from tnconv.execution.program import (
     AddInto,
     Conjugate,
     Constant,
+    CumulativeSum,
     Gather,
     Loop,
     Matmul,
@@ -24,6 +25,7 @@ from tnconv.execution.program import (
     Program,
     Scale,
     Shape,
+    Spectral,
     Stack,
     Step,
     Sum,
@@ -31,6 +33,8 @@ from tnconv.execution.program import (
 )
 from tnconv_backends import standard
 from tnconv_backends.constants import constant
+from tnconv_backends.pieces import add_pieces, embedded, read_pieces
+from tnconv_backends.spectral import bind_spectral
 
 Array = Any
 Kernel = Callable[..., Array]
@@ -83,6 +87,8 @@ class Kernels:
             Constant: self.constant,
             Gather: self.gather,
             Native: self.native,
+            Spectral: self.spectral,
+            CumulativeSum: self.cumulative_sum,
             Scale: self.scale,
             Conjugate: self.conjugate,
             Loop: self.loop,
@@ -189,12 +195,25 @@ class Kernels:
 
     def gather(self, step: Gather, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """Concatenated slices; transposed, embedded slices added up."""
-        run = _add_pieces if step.transposed else _read_pieces
+        run = add_pieces if step.transposed else read_pieces
         return lambda x: run(self, x, step)
 
     def native(self, step: Native, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """Not in the standard: a backend that offers it overrides this."""
         raise TypeError("this array library has no native convolution")
+
+    def spectral(
+        self, step: Spectral, shapes: Sequence[Shape], overwrite: bool
+    ) -> Kernel:
+        """By the standard's extension for Fourier transforms."""
+        return bind_spectral(self.xp, self.xp.fft, step, shapes, self.dtype)
+
+    def cumulative_sum(
+        self, step: CumulativeSum, shapes: Sequence[Shape], overwrite: bool
+    ) -> Kernel:
+        """The standard's own, which can lead with a zero."""
+        found, axis, zero = self.xp.cumulative_sum, step.axis, step.zero
+        return lambda x: found(x, axis=axis, dtype=self.dtype, include_initial=zero)
 
     def scale(self, step: Scale, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """One multiplication; integers are then divided and rounded down."""
@@ -223,25 +242,11 @@ class Kernels:
                     for x, cut in zip(sources, block.reads, strict=True)
                 ]
                 found = bodies[block.body](parts)
-                placed = _embedded(self, found, block.write, step.shape)
+                placed = embedded(self, found, block.write, step.shape)
                 total = placed if total is None else total + placed
             return self.zeros(step.shape) if total is None else total
 
         return run
-
-
-def _embedded(
-    kernels: Kernels, x: Array, write: Sequence[tuple[int, int]], shape: Shape
-) -> Array:
-    xp = kernels.xp
-    for axis, ((start, stop), size) in enumerate(zip(write, shape, strict=True)):
-        before, after = (
-            kernels.zeros((*x.shape[:axis], width, *x.shape[axis + 1 :]))
-            for width in (start, size - stop)
-        )
-        parts = [part for part in (before, x, after) if part.shape[axis]]
-        x = xp.concat(parts, axis=axis) if len(parts) > 1 else x
-    return x
 
 
 def _aligner(
@@ -256,38 +261,3 @@ def _aligner(
         return xp.reshape(x, shape)
 
     return run
-
-
-def _read_pieces(kernels: Kernels, x: Array, step: Gather) -> Array:
-    xp, axis = kernels.xp, step.axis
-    x = xp.moveaxis(x, axis, -1)
-    parts = []
-    for piece in step.map.pieces:
-        if piece.step == 0:
-            part = x[..., piece.start : piece.start + 1]
-            parts.append(xp.broadcast_to(part, (*x.shape[:-1], piece.length)))
-            continue
-        first = min(piece.start, piece.start + piece.step * (piece.length - 1))
-        part = x[..., first : first + piece.length]
-        parts.append(xp.flip(part, axis=-1) if piece.step < 0 else part)
-    empty = kernels.zeros((*x.shape[:-1], 0))
-    joined = xp.concat(parts, axis=-1) if parts else empty
-    return xp.moveaxis(joined, -1, axis)
-
-
-def _add_pieces(kernels: Kernels, x: Array, step: Gather) -> Array:
-    xp, axis, size = kernels.xp, step.axis, step.map.input
-    x = xp.moveaxis(x, axis, -1)
-    total, at = kernels.zeros((*x.shape[:-1], size)), 0
-    for piece in step.map.pieces:
-        part = x[..., at : at + piece.length]
-        at += piece.length
-        if piece.step == 0:
-            part = xp.sum(part, axis=-1, keepdims=True, dtype=kernels.dtype)
-        first = min(piece.start, piece.start + piece.step * (piece.length - 1))
-        part = xp.flip(part, axis=-1) if piece.step < 0 else part
-        write = ((0, n) for n in x.shape[:-1])
-        end = first + part.shape[-1]
-        shape = (*x.shape[:-1], size)
-        total = total + _embedded(kernels, part, (*write, (first, end)), shape)
-    return xp.moveaxis(total, -1, axis)

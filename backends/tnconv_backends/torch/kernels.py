@@ -12,6 +12,7 @@ from tnconv.execution.program import (
     Add,
     AddInto,
     Conjugate,
+    CumulativeSum,
     Gather,
     Loop,
     Matmul,
@@ -20,6 +21,7 @@ from tnconv.execution.program import (
     Pad,
     Program,
     Shape,
+    Spectral,
     Stack,
     Step,
     Sum,
@@ -82,6 +84,25 @@ class TorchKernels(Kernels):
 
     def native(self, step: Native, shapes: Shapes, overwrite: bool) -> Kernel:
         return bind_native(step, shapes, overwrite)
+
+    def spectral(self, step: Spectral, shapes: Shapes, overwrite: bool) -> Kernel:
+        """PyTorch's transforms keep the order of memory: registers are contiguous."""
+        run = super().spectral(step, shapes, overwrite)
+        return lambda x, w: run(x, w).contiguous()
+
+    def cumulative_sum(
+        self, step: CumulativeSum, shapes: Shapes, overwrite: bool
+    ) -> Kernel:
+        axis, count = step.axis, step.shape[step.axis] - 1
+        if not step.zero:
+            return lambda x: x.cumsum(axis, dtype=x.dtype)
+
+        def run(x: Array) -> Array:
+            found = x.new_zeros(step.shape)
+            torch.cumsum(x, axis, dtype=x.dtype, out=found.narrow(axis, 1, count))
+            return found
+
+        return run
 
     @property
     def matrices(self) -> bool:

@@ -68,6 +68,10 @@ class Machine:
     #: sums over strided elements per second, and in-place adds, bytes per second
     strided_sum: float = 1.0e9
     add: float = 8e9
+    #: real Fourier transforms: flops (2.5 n log2 n each) per second, and elements of
+    #: cumulative sums per second; 0 where the library has none
+    fft: float = 0.0
+    cumulative: float = 0.0
     #: bytes from which fresh memory is returned to the system, and its rate
     fresh_from: int = 32 << 20
     fresh: float = 3.3e9
@@ -82,8 +86,22 @@ class Machine:
             for key, r in self.native.items()
         }
         real = dtype in ("float16", "bfloat16", "float32", "float64")
-        dims = self.native_dims if real else ()
-        return replace(self, gemm=self.gemm * factor, native=native, native_dims=dims)
+        return replace(
+            self,
+            gemm=self.gemm * factor,
+            native=native,
+            native_dims=self.native_dims if real else (),
+            # on integers nothing that rounds, or that other libraries would not call
+            fft=self.fft * factor if real else 0.0,
+            cumulative=0.0 if dtype.startswith(("int", "uint")) else self.cumulative,
+        )
+
+    def without(self, *rates: str) -> Machine:
+        """The constants of a library that lacks what these rates are of."""
+        if not rates:
+            return self
+        name = f"{self.name} without {' and '.join(rates)}"
+        return replace(self, name=name, **dict.fromkeys(rates, 0.0))  # type: ignore[arg-type]
 
 
 NUMPY = Machine(
@@ -97,12 +115,16 @@ NUMPY = Machine(
     run_half=28.0,
     strided_sum=0.3e9,
     add=5e9,
+    fft=24e9,
+    cumulative=0.35e9,
     fresh_from=16 << 20,
     fresh=6.5e9,
 )
 
 TORCH = Machine(
     "torch",
+    fft=40e9,
+    cumulative=2.5e9,
     native_dims=(1, 2, 3),
     native={
         ("forward", "dense"): NativeRate(130e9, read=1.5, made=8, taps=4000),
@@ -124,7 +146,13 @@ TORCH = Machine(
 )
 
 ARRAY_API = Machine(
-    "array_api", strided=False, call=10e-6, multiply=0.3e9, strided_sum=0.3e9
+    "array_api",
+    strided=False,
+    call=10e-6,
+    multiply=0.3e9,
+    strided_sum=0.3e9,
+    fft=10e9,
+    cumulative=0.35e9,
 )
 
 MACHINES = {machine.name: machine for machine in (NUMPY, TORCH, ARRAY_API)}

@@ -206,7 +206,8 @@ class Kernels:
         self, step: Spectral, shapes: Sequence[Shape], overwrite: bool
     ) -> Kernel:
         """By the standard's extension for Fourier transforms."""
-        return bind_spectral(self.xp, self.xp.fft, step, shapes, self.dtype)
+        xp = self.xp
+        return bind_spectral(xp, xp.fft, xp.matmul, step, shapes, self.dtype)
 
     def cumulative_sum(
         self, step: CumulativeSum, shapes: Sequence[Shape], overwrite: bool

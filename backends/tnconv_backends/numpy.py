@@ -102,7 +102,7 @@ class NumPyKernels(Kernels):
             import scipy.fft as fft
         except ImportError:
             return super().spectral(step, shapes, overwrite)
-        return bind_spectral(self.xp, fft, step, shapes, self.dtype)
+        return bind_spectral(self.xp, fft, np.matmul, step, shapes, self.dtype)
 
     def cumulative_sum(
         self, step: CumulativeSum, shapes: Sequence[Shape], overwrite: bool

@@ -24,17 +24,26 @@ AXES = {
 
 
 def bind_spectral(
-    xp: Any, fft: Any, step: Spectral, shapes: Sequence[Shape], dtype: Any
+    xp: Any,
+    fft: Any,
+    matmul: Kernel,
+    step: Spectral,
+    shapes: Sequence[Shape],
+    dtype: Any,
 ) -> Kernel:
-    """The kernel of a :class:`Spectral` step; ``fft`` holds the transforms."""
+    """The kernel of a :class:`Spectral` step; ``fft`` holds the transforms, ``matmul``
+    multiplies batches of matrices that lie in memory in any order."""
     lengths, count = step.lengths, step.frequencies
     axes = tuple(range(2, 2 + len(lengths)))
     spectrum = (*lengths[:-1], lengths[-1] // 2 + 1)
     rows, inner, columns = step.matrices(*shapes)
     sizes = {"g": step.groups, "r": rows, "i": inner, "c": columns, "f": count}
     first, second, result = (f"{names}f" for names in AXES[step.role])
-    bind = _elementwise if step.is_thin(*shapes) else _matrices
-    multiply = bind(xp, (first, second, result), sizes)
+    names = (first, second, result)
+    if step.is_thin(*shapes):
+        multiply = _elementwise(xp, names, sizes)
+    else:
+        multiply = _matrices(xp, matmul, names)
     left, right = (tuple(sizes[a] for a in names) for names in (first, second))
     correlate = step.role != "transposed"
 
@@ -69,7 +78,7 @@ def _aligned(xp: Any, own: str, order: str, sizes: dict[str, int]) -> Kernel:
     return lambda x: xp.reshape(xp.permute_dims(x, permutation), shape)
 
 
-def _matrices(xp: Any, names: tuple[str, str, str], sizes: dict[str, int]) -> Kernel:
+def _matrices(xp: Any, matmul: Kernel, names: tuple[str, str, str]) -> Kernel:
     first, second, result = names
     left, right = (
         tuple(own.index(a) for a in order)
@@ -78,7 +87,7 @@ def _matrices(xp: Any, names: tuple[str, str, str], sizes: dict[str, int]) -> Ke
     back = tuple("fgrc".index(a) for a in result)
 
     def run(x: Array, w: Array) -> Array:
-        found = xp.matmul(xp.permute_dims(x, left), xp.permute_dims(w, right))
+        found = matmul(xp.permute_dims(x, left), xp.permute_dims(w, right))
         return xp.permute_dims(found, back)
 
     return run

@@ -28,12 +28,14 @@ from tnconv.execution.program import (
     View,
 )
 from tnconv_backends.kernels import Kernel, Kernels
+from tnconv_backends.spectral import bind_spectral
 from tnconv_backends.torch.gather import bind_gather
 from tnconv_backends.torch.native import bind_native
 from tnconv_backends.torch.products import (
     bind_elementwise_matmul,
     bind_matmul,
     bind_multiply_sum,
+    packed_matmul,
 )
 from tnconv_backends.torch.views import (
     bind_add_into,
@@ -87,7 +89,8 @@ class TorchKernels(Kernels):
 
     def spectral(self, step: Spectral, shapes: Shapes, overwrite: bool) -> Kernel:
         """PyTorch's transforms keep the order of memory: registers are contiguous."""
-        run = super().spectral(step, shapes, overwrite)
+        xp = self.xp
+        run = bind_spectral(xp, xp.fft, packed_matmul, step, shapes, self.dtype)
         return lambda x, w: run(x, w).contiguous()
 
     def cumulative_sum(

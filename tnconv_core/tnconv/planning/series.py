@@ -50,9 +50,9 @@ def _product(
     flops = 4 * batch * rows * inner * columns
     if step.is_thin(*shapes):
         return flops, (sum(spectra) + 2 * max(spectra)) / m.copy
-    work = 4 * product_seconds(rows, inner, columns, m) + m.gemm_item
+    work = 4 * batch * product_seconds(rows, inner, columns, m)
     # spectra are turned to have their frequencies first, and turned back
-    return flops, batch * work + 4 * sum(spectra) / m.copy
+    return flops, work + 4 * sum(spectra) / m.copy
 
 
 def cumulative_cost(step: CumulativeSum, builder: Builder) -> Cost:

@@ -213,3 +213,30 @@ def test_options_exclude_any_form(name: str) -> None:
             assert name not in left or name in ("constant", "multiply")
     with pytest.raises(ArgumentError, match="are none of"):
         tnconv.expression(network, forms=["no such form"])
+
+
+# ---- Inf and NaN
+
+
+@by_form
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_no_form_loses_a_bad_number(value: float, name: str) -> None:
+    """Whatever reads it is not finite, and whatever is finite is right."""
+    for network in FIXED.values():
+        for spoiled in network.arguments:
+            clean = {n: np.abs(a) + 1 for n, a in arrays_for(network, 3).items()}
+            at = tuple(size // 2 for size in clean[spoiled].shape)
+            without, more = ({**clean, spoiled: clean[spoiled].copy()} for _ in "01")
+            without[spoiled][at], more[spoiled][at] = 0.0, 1e3
+            expected = evaluate(network, without)
+            reads = evaluate(network, more) != expected
+            bad = {**clean, spoiled: clean[spoiled].copy()}
+            bad[spoiled][at] = value
+            for library in ("numpy", "torch"):
+                with np.errstate(invalid="ignore"):
+                    plan = planned(network, library, preferring(name))
+                    found = run(plan, library, bad)
+                good = np.isfinite(found)
+                assert not np.any(good & reads), plan.lines
+                right = np.isclose(found[good], expected[good], rtol=1e-9, atol=1e-6)
+                assert np.all(right), plan.lines

@@ -50,6 +50,8 @@ class Machine:
     name: str
     #: whether windows and diagonals are strided views that copy nothing
     strided: bool = True
+    #: whether numbers are rounded (floats), so that factors may be moved about
+    inexact: bool = True
     #: native convolutions by number of spatial dimensions; empty: none
     native_dims: tuple[int, ...] = ()
     native: Mapping[tuple[str, str], NativeRate] = field(default_factory=dict)
@@ -79,21 +81,24 @@ class Machine:
     def with_dtype(self, dtype: str) -> Machine:
         """The constants for another dtype: wider elements multiply more slowly."""
         factor = {"float64": 0.5, "complex64": 0.25, "complex128": 0.12}.get(dtype, 1.0)
-        if dtype.startswith(("int", "uint")):
+        inexact = not dtype.startswith(("int", "uint"))
+        if not inexact:
             factor = 0.02  # no library multiplies integer matrices by blocks
         native = {
             key: replace(r, rate=r.rate * factor, element=r.element / factor)
             for key, r in self.native.items()
         }
         real = dtype in ("float16", "bfloat16", "float32", "float64")
+        dims = self.native_dims if real else ()
         return replace(
             self,
             gemm=self.gemm * factor,
             native=native,
-            native_dims=self.native_dims if real else (),
+            native_dims=dims,
+            inexact=inexact,
             # on integers nothing that rounds, or that other libraries would not call
             fft=self.fft * factor if real else 0.0,
-            cumulative=0.0 if dtype.startswith(("int", "uint")) else self.cumulative,
+            cumulative=self.cumulative if inexact else 0.0,
         )
 
     def without(self, *rates: str) -> Machine:

@@ -21,6 +21,7 @@ from tnconv.planning.forms.operands import (
     whole,
 )
 from tnconv.planning.forms.roles import Casting, cast_as, castings
+from tnconv.planning.outline import native_floor
 from tnconv.planning.site import Form, Site, Variant
 
 
@@ -124,4 +125,5 @@ NATIVE = Form(
     _variants,
     _emit,
     lambda site, variant: f"native convolution ({variant[0]})",
+    native_floor,
 )

@@ -34,6 +34,8 @@ class ArrayAPIBackend:
     in_place = False
     autodiff = False
     kernels: type[Kernels] = Kernels
+    #: the namespace of all arrays, where it is known without one
+    library: Any = None
 
     def accepts(self, kind: type) -> bool:
         """Whether the type has a namespace, its own or one of array-api-compat."""
@@ -51,9 +53,11 @@ class ArrayAPIBackend:
         return Place(self.name, xp, dtype, compat.device(array))
 
     def machine(self, place: Place) -> Machine:
-        """The shipped constants of this backend, or those of ``array_api``."""
+        """The shipped constants of this backend, or those of ``array_api``, less what
+        the library lacks."""
         machine = MACHINES.get(self.name, MACHINES[ArrayAPIBackend.name])
-        return machine.with_dtype(place.dtype)
+        lacks = _lacks(place.library or self.library)
+        return machine.with_dtype(place.dtype).without(*lacks)
 
     def compile(
         self, program: Program, place: Place
@@ -77,6 +81,16 @@ class ArrayAPIBackend:
     ) -> Array:
         """Run; differentiation is the library's own business."""
         return run(arrays)
+
+
+def _lacks(xp: Any) -> tuple[str, ...]:
+    """Rates of what a namespace does not offer, or may not on all of its arrays.
+
+    Dask transforms no axis that lies in several chunks.
+    """
+    fft = hasattr(xp, "fft") and "dask" not in xp.__name__
+    offers = {"fft": fft, "cumulative": hasattr(xp, "cumulative_sum")}
+    return tuple(name for name, has in offers.items() if not has)
 
 
 def dtype_name(dtype: Any) -> str:

@@ -19,6 +19,7 @@ class JAXBackend(ArrayAPIBackend):
 
     name = "jax"
     autodiff = True
+    library = jax.numpy
 
     def accepts(self, kind: type) -> bool:
         """JAX's arrays and tracers."""

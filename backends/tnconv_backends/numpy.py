@@ -15,6 +15,7 @@ from tnconv.execution.program import (
     Add,
     AddInto,
     AxisMap,
+    CumulativeSum,
     Gram,
     Loop,
     Matmul,
@@ -22,10 +23,12 @@ from tnconv.execution.program import (
     Pad,
     Scale,
     Shape,
+    Spectral,
     View,
 )
 from tnconv_backends.array_api import ArrayAPIBackend
 from tnconv_backends.kernels import Kernel, Kernels, scaled_gram, scaled_product
+from tnconv_backends.spectral import bind_spectral
 from tnconv_backends.strided import strided, turns
 
 Array = Any
@@ -128,6 +131,33 @@ class NumPyKernels(Kernels):
         left, right, out = list(step.left), list(step.right), list(step.out)
         return lambda a, b: np.einsum(a, left, b, right, out)
 
+    def spectral(
+        self, step: Spectral, shapes: Sequence[Shape], overwrite: bool
+    ) -> Kernel:
+        """By SciPy, two to three times as fast as NumPy on many signals at once."""
+        try:
+            import scipy.fft as fft
+        except ImportError:
+            return super().spectral(step, shapes, overwrite)
+        return bind_spectral(self.xp, fft, np.matmul, step, shapes, self.dtype)
+
+    def cumulative_sum(
+        self, step: CumulativeSum, shapes: Sequence[Shape], overwrite: bool
+    ) -> Kernel:
+        axis, shape = step.axis, step.shape
+        if not step.zero:
+            return lambda x: np.cumsum(x, axis=axis, dtype=x.dtype)
+        front = (slice(None),) * axis
+        first, others = (*front, slice(0, 1)), (*front, slice(1, None))
+
+        def run(x: Array) -> Array:
+            found = np.empty(shape, x.dtype)
+            found[first] = 0
+            np.cumsum(x, axis=axis, out=found[others])
+            return found
+
+        return run
+
     def add(self, step: Add, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         if overwrite:
             return lambda a, b: np.add(a, b, out=a)
@@ -194,6 +224,7 @@ class NumPyBackend(ArrayAPIBackend):
     windows = True
     in_place = True
     kernels = NumPyKernels
+    library = compat_numpy
 
     def accepts(self, kind: type) -> bool:
         """NumPy's arrays, subclasses included."""

@@ -8,16 +8,15 @@ and the backend's own convolution by role and kind of grouping.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
 from tnconv.execution.program import (
     Add,
     AddInto,
-    AxisMap,
     Conjugate,
     Constant,
+    CumulativeSum,
     Gather,
     Gram,
     Loop,
@@ -27,6 +26,7 @@ from tnconv.execution.program import (
     Pad,
     Scale,
     Shape,
+    Spectral,
     Stack,
     Step,
     Sum,
@@ -34,76 +34,25 @@ from tnconv.execution.program import (
     size_of,
 )
 from tnconv.planning.products import product_seconds, triangle_seconds
+from tnconv.planning.rates import (
+    Cost,
+    copy_seconds,
+    fresh,
+    inner_run,
+    pace,
+)
+from tnconv.planning.series import cumulative_cost, spectra_bytes, spectral_cost
 
-#: elements of an inner loop, and whether they are neighbors in memory
-Run = tuple[int, bool]
+__all__ = ["Cost", "price", "workspace"]
 
 if TYPE_CHECKING:
     from tnconv.planning.builder import Builder
     from tnconv.planning.machine import Machine
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Seconds predicted, multiply-adds, and bytes read and written."""
-
-    seconds: float = 0.0
-    flops: int = 0
-    bytes: int = 0
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.seconds + other.seconds,
-            self.flops + other.flops,
-            self.bytes + other.bytes,
-        )
-
-    def __mul__(self, times: int) -> Cost:
-        return Cost(self.seconds * times, self.flops * times, self.bytes * times)
-
-
 def price(step: Step, builder: Builder) -> Cost:
     """The cost of one step on the builder's machine."""
     return _PRICES[type(step)](step, builder)
-
-
-def fresh(nbytes: int, machine: Machine) -> float:
-    """Seconds to obtain memory for a result: large blocks fault their pages in."""
-    return nbytes / machine.fresh if nbytes >= machine.fresh_from else 0.0
-
-
-def pace(rate: float, run: Run, machine: Machine) -> float:
-    """Bytes per second where the inner loop is short, or walks with gaps."""
-    length, dense = run
-    full = rate * length / (length + machine.run_half)
-    return full if dense else full * machine.gaps
-
-
-def copy_seconds(nbytes: int, run: Run, machine: Machine) -> float:
-    """Seconds to copy with inner loops of ``run`` into fresh memory."""
-    return nbytes / pace(machine.copy, run, machine) + fresh(nbytes, machine)
-
-
-def inner_run(dims: Shape, maps: tuple[AxisMap, ...], shape: Shape) -> Run:
-    """How many elements one inner loop takes, and whether they lie side by side.
-
-    ``dims`` are contiguous on one side; ``maps`` say where they lie in ``shape``.
-    """
-    strides, size_so_far = [0] * len(dims), 1
-    for size, axis in zip(reversed(shape), reversed(maps), strict=True):
-        for d, by in enumerate(axis.steps):
-            strides[d] += by * size_so_far
-        size_so_far *= size
-    length, first = 1, 1
-    for size, stride in zip(reversed(dims), reversed(strides), strict=True):
-        if size == 1:
-            continue
-        if length == 1:
-            first = stride
-        elif stride != first * length:
-            break
-        length *= size
-    return max(1, length), first == 1
 
 
 def _view(step: View, builder: Builder) -> Cost:
@@ -277,6 +226,8 @@ _PRICES: dict[type[Step], Callable[..., Cost]] = {
     Constant: _constant,
     Gather: _gather,
     Native: _native,
+    Spectral: spectral_cost,
+    CumulativeSum: cumulative_cost,
     Scale: _scale,
     Conjugate: _conjugate,
     Loop: _loop,
@@ -291,6 +242,8 @@ def workspace(machine: Machine, itemsize: int) -> Callable[[Step, list[Shape]], 
             sizes = dict(zip(step.left, sources[0], strict=True))
             sizes.update(zip(step.right, sources[1], strict=True))
             return prod(sizes.values()) * itemsize
+        if isinstance(step, Spectral):
+            return 2 * sum(spectra_bytes(step, sources, itemsize))
         if isinstance(step, Native):
             return size_of(sources[0]) * itemsize
         if isinstance(step, AddInto) and not machine.strided:

@@ -74,6 +74,10 @@ class Machine:
     #: sums over strided elements per second, and in-place adds, bytes per second
     strided_sum: float = 1.0e9
     add: float = 8e9
+    #: real Fourier transforms: flops (2.5 n log2 n each) per second, and elements of
+    #: cumulative sums per second; 0 where the library has none
+    fft: float = 0.0
+    cumulative: float = 0.0
     #: bytes from which fresh memory is returned to the system, and its rate
     fresh_from: int = 32 << 20
     fresh: float = 3.3e9
@@ -97,7 +101,17 @@ class Machine:
             native_dims=dims,
             mirror=self.mirror if real else 0.0,
             inexact=inexact,
+            # on integers nothing that rounds, or that other libraries would not call
+            fft=self.fft * factor if real else 0.0,
+            cumulative=self.cumulative if inexact else 0.0,
         )
+
+    def without(self, *rates: str) -> Machine:
+        """The constants of a library that lacks what these rates are of."""
+        if not rates:
+            return self
+        name = f"{self.name} without {' and '.join(rates)}"
+        return replace(self, name=name, **dict.fromkeys(rates, 0.0))  # type: ignore[arg-type]
 
 
 NUMPY = Machine(
@@ -112,6 +126,8 @@ NUMPY = Machine(
     run_half=28.0,
     strided_sum=0.3e9,
     add=5e9,
+    fft=24e9,
+    cumulative=0.35e9,
     fresh_from=16 << 20,
     fresh=6.5e9,
 )
@@ -120,6 +136,8 @@ TORCH = Machine(
     "torch",
     mirror=0.6e9,
     mirror_call=12e-6,
+    fft=40e9,
+    cumulative=2.5e9,
     native_dims=(1, 2, 3),
     native={
         ("forward", "dense"): NativeRate(130e9, read=1.5, made=8, taps=4000),
@@ -141,7 +159,13 @@ TORCH = Machine(
 )
 
 ARRAY_API = Machine(
-    "array_api", strided=False, call=10e-6, multiply=0.3e9, strided_sum=0.3e9
+    "array_api",
+    strided=False,
+    call=10e-6,
+    multiply=0.3e9,
+    strided_sum=0.3e9,
+    fft=10e9,
+    cumulative=0.35e9,
 )
 
 MACHINES = {machine.name: machine for machine in (NUMPY, TORCH, ARRAY_API)}

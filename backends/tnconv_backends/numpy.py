@@ -22,8 +22,10 @@ from tnconv.execution.program import (
     Shape,
     View,
 )
+from tnconv.execution.ways import product_of
 from tnconv_backends.array_api import ArrayAPIBackend
 from tnconv_backends.kernels import Kernel, Kernels
+from tnconv_backends.multiply import dot_products, in_turns
 from tnconv_backends.strided import strided, turns
 
 Array = Any
@@ -89,6 +91,11 @@ class NumPyKernels(Kernels):
     def multiply_sum(
         self, step: MultiplySum, shapes: Sequence[Shape], overwrite: bool
     ) -> Kernel:
+        job = product_of(step, shapes)
+        if job.dots:
+            return dot_products(np, step, job)
+        if job.turns:
+            return in_turns(np, step, job)
         left, right, out = list(step.left), list(step.right), list(step.out)
         return lambda a, b: np.einsum(a, left, b, right, out)
 

@@ -32,6 +32,7 @@ from tnconv.execution.program import (
     View,
     size_of,
 )
+from tnconv.execution.ways import BLOCK, Product, product_of
 
 #: elements of an inner loop, and whether they are neighbors in memory
 Run = tuple[int, bool]
@@ -168,16 +169,28 @@ def _matmul(step: Matmul, builder: Builder) -> Cost:
 
 def _multiply_sum(step: MultiplySum, builder: Builder) -> Cost:
     m = builder.machine
-    sizes: dict[int, int] = {}
-    for dims, register in zip((step.left, step.right), step.sources, strict=True):
-        sizes.update(zip(dims, builder.shapes[register], strict=True))
-    count = prod(sizes.values())
+    shapes = [builder.shapes[r] for r in step.sources]
+    job = product_of(step, shapes)
     made = size_of(step.shape) * builder.itemsize
-    moved = sum(size_of(builder.shapes[r]) for r in step.sources) * builder.itemsize
+    moved = sum(map(size_of, shapes)) * builder.itemsize
+    seconds = m.call + _multiply_seconds(job, builder) + fresh(made, m)
+    return Cost(seconds, job.elements, moved + made)
+
+
+def _multiply_seconds(job: Product, builder: Builder) -> float:
+    m = builder.machine
+    if m.dot and job.dots:
+        items = job.elements // job.sizes[max(job.sizes)]
+        return items * m.dot_item + job.elements / m.dot + m.call
+    if m.turn and job.turns:
+        # each turn of each block is two calls, shorter than a step's
+        calls = job.size(job.summed) * (1 + job.size(job.kept) // BLOCK)
+        run = job.sizes[max(job.sizes)]
+        rate = m.turn * run / (run + m.turn_half)
+        return calls * m.call / 2 + job.elements / rate
     whole = m.name != "numpy"  # the product is stored before it is summed
-    product = fresh(count * builder.itemsize, m) + 3 * m.call if whole else 0.0
-    seconds = m.call + count / m.multiply + fresh(made, m) + product
-    return Cost(seconds, count, moved + made)
+    stored = fresh(job.elements * builder.itemsize, m) + 3 * m.call if whole else 0.0
+    return job.elements / m.multiply + stored
 
 
 def _add(step: Add, builder: Builder) -> Cost:

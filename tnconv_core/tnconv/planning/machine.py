@@ -63,6 +63,13 @@ class Machine:
     gemm_item: float = 0.1e-6
     #: elementwise multiply-add without a temporary; with one per element if False
     multiply: float = 1.0e9
+    #: dot products, elements per second and seconds for each; 0: none
+    dot: float = 0.0
+    dot_item: float = 30e-9
+    #: multiply-adds in turns over blocks in cache, elements per second (0: none), and
+    #: the inner length of half efficiency
+    turn: float = 0.0
+    turn_half: float = 250.0
     #: copies: contiguous rate, inner length of half efficiency, share kept if strided
     copy: float = 18e9
     run_half: float = 18.0
@@ -102,6 +109,9 @@ NUMPY = Machine(
     gemm_half=8.0,
     gemm_item=4e-6,
     multiply=0.35e9,
+    dot=10e9,
+    dot_item=16e-9,
+    turn=4e9,
     copy=20e9,
     run_half=28.0,
     strided_sum=0.3e9,

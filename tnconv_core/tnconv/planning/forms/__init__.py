@@ -6,8 +6,9 @@ entry-point group ``tnconv.forms``.
 
 from tnconv.planning.forms.constant import CONSTANT
 from tnconv.planning.forms.contract import GEMM, MULTIPLY
+from tnconv.planning.forms.flat import FLAT
 from tnconv.planning.forms.native import NATIVE
 from tnconv.planning.forms.taps import TAPS
 from tnconv.planning.forms.views import FOLD, GATHER, WINDOW
 
-FORMS = (WINDOW, FOLD, GATHER, CONSTANT, GEMM, MULTIPLY, NATIVE, TAPS)
+FORMS = (WINDOW, FOLD, GATHER, CONSTANT, GEMM, MULTIPLY, NATIVE, TAPS, FLAT)

@@ -105,8 +105,14 @@ def _nothing(network: Network) -> Planned:
 
 
 def _records(network: Network) -> tuple[str, ...]:
-    """The patterns: networks that share them differ in labels only."""
-    return tuple(sorted(repr(op.index) for op in network.patterns))
+    """The patterns, and which of their legs are written: networks that share these
+    differ in labels only."""
+    written = set(network.output_labels)
+    return tuple(
+        sorted(
+            f"{op.index} {[a in written for a in op.labels]}" for op in network.patterns
+        )
+    )
 
 
 def _plan_flat(

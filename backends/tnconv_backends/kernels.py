@@ -32,6 +32,7 @@ from tnconv.execution.program import (
 )
 from tnconv_backends import standard
 from tnconv_backends.constants import constant
+from tnconv_backends.runner import straight_line
 
 Array = Any
 Kernel = Callable[..., Array]
@@ -49,26 +50,17 @@ class Kernels:
 
     def bind_program(self, program: Program) -> Callable[[Sequence[Array]], Array]:
         """A closure that runs the program on a sequence of arrays."""
-        live = analyze(program)
-        shapes = program.shapes
-        table = []
+        live, shapes = analyze(program), program.shapes
+        count, lines = len(program.inputs), []
         for at, step in enumerate(program.steps):
             sources = tuple(shapes[r] for r in step.sources)
             kernel = self.bind(step, sources, live.overwrites[at])
-            table.append((kernel, step.sources, live.drops[at]))
+            lines.append((kernel, step.sources, live.drops[at]))
         result = program.result
-        aliased = live.roots[result] < len(program.inputs)
-
-        def run(arrays: Sequence[Array]) -> Array:
-            registers = list(arrays)
-            for kernel, reads, drops in table:
-                registers.append(kernel(*[registers[r] for r in reads]))
-                for r in drops:
-                    registers[r] = None
-            found = registers[result]
-            return self.copy(found) if aliased else found
-
-        return run
+        if live.roots[result] < count:  # never the memory of an argument
+            lines.append((self.copy, (result,), ()))
+            result = count + len(program.steps)
+        return straight_line(count, lines, result)
 
     def bind(self, step: Step, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """The kernel of one step."""

@@ -105,8 +105,10 @@ class NumPyKernels(Kernels):
         return np.add
 
     def scale(self, step: Scale, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
-        if overwrite and self.xp.isdtype(
-            self.dtype, ("real floating", "complex floating")
+        if (
+            overwrite
+            and step.shape
+            and self.xp.isdtype(self.dtype, ("real floating", "complex floating"))
         ):
             factor = step.numerator / step.denominator
             return lambda x: np.multiply(x, factor, out=x)

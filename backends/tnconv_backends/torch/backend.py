@@ -7,6 +7,7 @@ from typing import Any
 
 import array_api_compat.torch as compat_torch
 import torch
+from torch.compiler import is_compiling
 
 from tnconv.errors import ArrayError
 from tnconv.execution.backend import Place
@@ -69,15 +70,15 @@ class TorchBackend:
 
     def call(self, run: Run, job: Any, arrays: Sequence[Array]) -> Array:
         """Run; where derivatives are wanted, through the one autograd function."""
-        if torch.compiler.is_compiling():
+        if is_compiling():
             return _uncompiled(run, job, arrays)
-        graded = torch.is_grad_enabled()
+        watched = is_transformed()
         for array in arrays:
             if array.layout is not DENSE:  # a cached call may meet a sparse tensor
                 self.place(array)
-            if graded and array.requires_grad:
-                return contract(run, job, arrays)
-        return contract(run, job, arrays) if is_transformed() else run(arrays)
+            if array.requires_grad:
+                watched = True
+        return contract(run, job, arrays) if watched else run(arrays)
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]

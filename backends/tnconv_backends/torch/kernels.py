@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from tnconv.execution.liveness import analyze
 from tnconv.execution.program import (
     Add,
     AddInto,
@@ -50,16 +49,8 @@ class TorchKernels(Kernels):
     """Kernels for one dtype and device; right for any strides and storage offset."""
 
     def bind_program(self, program: Program) -> Run:
-        """A closure over tensors; a program of one call is that call."""
-        program = without_identities(program)
-        if len(program.steps) != 1:
-            return super().bind_program(program)
-        step, count = program.steps[0], len(program.inputs)
-        alone = program.result == count and step.sources == tuple(range(count))
-        if not alone or analyze(program).roots[count] < count:
-            return super().bind_program(program)
-        kernel = self.bind(step, [shape for _, shape in program.inputs], False)
-        return lambda arrays: kernel(*arrays)
+        """A closure over tensors, without the views that change nothing."""
+        return super().bind_program(without_identities(program))
 
     def copy(self, x: Array) -> Array:
         """Fresh contiguous memory."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tnconv.edits import without_conjugates
 from tnconv.errors import ArgumentError, ArrayError
@@ -12,11 +12,12 @@ from tnconv.execution.backend import Backend, Place
 from tnconv.execution.cache import BoundedCache, clear_all
 from tnconv.execution.registry import backend as backend_named
 from tnconv.execution.registry import backend_for
-from tnconv.execution.report import report
 from tnconv.network import Network
 from tnconv.options import Options, changed, current
-from tnconv.planning.plan import Plan
-from tnconv.planning.planner import Planned, plan_network
+
+if TYPE_CHECKING:  # the planner is loaded by the first network that is planned
+    from tnconv.planning.plan import Plan
+    from tnconv.planning.planner import Planned
 
 Array = Any
 Run = Callable[[Sequence[Array]], Array]
@@ -57,6 +58,8 @@ class Expression:
         return self.planned.peak
 
     def __str__(self) -> str:
+        from tnconv.execution.report import report
+
         return report(self.planned, self.backend.name, self.dtype)
 
     def draw(self, path: str | None = None) -> Any:
@@ -180,6 +183,8 @@ def planned_expression(
     key = (network, machine.name, place.dtype, options)
 
     def make() -> Planned:
+        from tnconv.planning.planner import plan_network
+
         real = not place.dtype.startswith("complex")
         planned = plan_network(
             without_conjugates(network) if real else network, machine, itemsize, options

@@ -146,4 +146,18 @@ ARRAY_API = Machine(
     "array_api", strided=False, call=10e-6, multiply=0.3e9, strided_sum=0.3e9
 )
 
-MACHINES = {machine.name: machine for machine in (NUMPY, TORCH, ARRAY_API)}
+#: data-sheet ratios of a GPU, not measured: products and copies far ahead of calls
+CUPY = Machine(
+    "cupy",
+    call=10e-6,
+    gemm=15e12,
+    gemm_half=64.0,
+    gemm_item=0.02e-6,
+    multiply=100e9,
+    copy=500e9,
+    strided_sum=100e9,
+    add=400e9,
+    fresh=1e12,
+)
+
+MACHINES = {machine.name: machine for machine in (NUMPY, CUPY, TORCH, ARRAY_API)}

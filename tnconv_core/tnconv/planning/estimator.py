@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
 
-from tnconv.execution.program import Step
+from tnconv.execution.program import AxisMap, Step
 from tnconv.planning.builder import Builder
 from tnconv.planning.cost import Cost, price
+from tnconv.planning.value import Value
 
 
 class TooDearError(Exception):
@@ -22,6 +23,10 @@ class Estimator(Builder):
     """
 
     limit = float("inf")
+    #: how many turns the loop takes that is being written
+    repeats = 1
+    #: seconds that are known to come
+    ahead = 0.0
 
     def add(self, step: Step) -> int:
         """Price a step; equal ones are rare here, so none is looked for."""
@@ -33,12 +38,30 @@ class Estimator(Builder):
     def charge(self, cost: Cost) -> None:
         """Add to the price; raises TooDearError beyond the limit."""
         self.cost += cost
-        if self.cost.seconds > self.limit:
+        if self.cost.seconds + self.ahead > self.limit:
             raise TooDearError
+
+    def expect(self, seconds: float) -> None:
+        """Raises TooDearError as soon as they pass the limit together with the rest."""
+        self.ahead = seconds * self.repeats
+        if self.cost.seconds + self.ahead > self.limit:
+            raise TooDearError
+
+    def affords(self, seconds: float) -> bool:
+        """Whether the limit leaves so much."""
+        return self.cost.seconds + seconds <= self.limit
+
+    def maps(
+        self, value: Value, dims: Sequence[str], copy: bool
+    ) -> tuple[AxisMap, ...]:
+        """Only copies are priced by where their elements lie."""
+        return super().maps(value, dims, copy) if copy else ()
 
     def turns(self, items: Sequence[Any]) -> Iterator[Any]:
         before = self.cost
+        self.repeats = len(items)
         yield items[0]
+        self.repeats = 1
         once = Cost(
             self.cost.seconds - before.seconds,
             self.cost.flops - before.flops,

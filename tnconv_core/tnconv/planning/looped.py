@@ -49,7 +49,7 @@ def looped(planned: Planned, machine: Machine, itemsize: int) -> Planned:
     """The plan, or the same in blocks of a label if that is cheaper."""
     shop = _Shop(machine, itemsize)
     network = planned.plan.network
-    if shop.held(planned) < WORTH * planned.seconds or _is_nested(network):
+    if shop.held(planned) <= WORTH * planned.seconds or _is_nested(network):
         return planned
     best = planned
     for label in _labels(network):

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests import oracles
-from tnconv_backends.numpy import NumPyKernels
-from tnconv_backends.strided_kernels import StridedKernels, fills
 
 import tnconv
 from tnconv.execution import ways
 from tnconv.execution.program import Block, Loop, MultiplySum, Program, Scale
 from tnconv.execution.ways import product_of
+from tnconv_backends.numpy import NumPyKernels
+from tnconv_backends.strided_kernels import StridedKernels, fills
 
 Array = NDArray[Any]
 SIZES = (3, 5, 2, 40)
@@ -41,9 +41,9 @@ def plain(step: MultiplySum, a: Array, b: Array) -> Array:
     return found
 
 
-def case(left: Any, right: Any, out: Any, dtype: str) -> tuple[Any, Array, Array]:
+def case(dims: Any, dtype: str) -> tuple[Any, Array, Array]:
     """A step and two operands, one of them not contiguous."""
-    rng = np.random.default_rng(0)
+    rng, (left, right, out) = np.random.default_rng(0), dims
     step = MultiplySum((0, 1), tuple(SIZES[d] for d in out), left, right, out)
     shapes = [tuple(SIZES[d] for d in own) for own in (left, right)]
     a, b = (rng.integers(-4, 5, s).astype(dtype) for s in shapes)
@@ -59,7 +59,7 @@ def test_every_way_gives_the_plain_sum(
 ) -> None:
     monkeypatch.setattr(ways, "FEW", 1)  # so that small results are made in turns
     monkeypatch.setattr("tnconv_backends.multiply.BLOCK", 50)
-    step, a, b = case(*dims, dtype)
+    step, a, b = case(dims, dtype)
     job = product_of(step, (a.shape, b.shape))
     assert (job.dots, job.turns) == (dims in DOTS, dims in TURNS)
     kernels = NumPyKernels(np, a.dtype, "cpu")
@@ -72,7 +72,7 @@ def test_every_way_gives_the_plain_sum(
 
 @pytest.mark.parametrize("dims", DOTS + TURNS)
 def test_einsum_of_any_strided_library_gives_the_same(dims: Any) -> None:
-    step, a, b = case(*dims, "float64")
+    step, a, b = case(dims, "float64")
     kernels = NumPyKernels(np, a.dtype, "cpu")
     run = StridedKernels.multiply_sum(kernels, step, (a.shape, b.shape), False)
     np.testing.assert_array_equal(run(a, b), plain(step, a, b))
@@ -130,3 +130,18 @@ def test_runs_of_positions(dims: int, groups: int, other: str) -> None:
             plan = tnconv.expression(net, dtype="float64").plan
             found += [step.form for step in plan.steps]
     assert "flat" in found
+
+
+def test_along_a_run_a_bad_number_spoils_more_and_finite_results_are_right() -> None:
+    """The last input of a row, which the first kernel column reads for no output."""
+    x, y = np.ones((1, 2, 4, 4)), np.ones((1, 2, 3, 3))
+    x[0, 0, 1, 3] = np.inf
+    expected = oracles.conv_weight_vjp(x, y, (2, 2), groups=2)
+    with (
+        tnconv.options(forms=["flat"], alternatives=False),
+        np.errstate(invalid="ignore"),
+    ):
+        found = tnconv.conv_weight_vjp(x, y, (2, 2), groups=2)
+    good = np.isfinite(found)
+    np.testing.assert_array_equal(found[good], expected[good])
+    assert np.all(good[1]) and not np.any(good[~np.isfinite(expected)])

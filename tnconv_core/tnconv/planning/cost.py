@@ -32,7 +32,8 @@ from tnconv.execution.program import (
     View,
     size_of,
 )
-from tnconv.execution.ways import BLOCK, Product, product_of
+from tnconv.execution.ways import product_of
+from tnconv.planning.products import multiply_elements, multiply_seconds
 
 #: elements of an inner loop, and whether they are neighbors in memory
 Run = tuple[int, bool]
@@ -173,24 +174,8 @@ def _multiply_sum(step: MultiplySum, builder: Builder) -> Cost:
     job = product_of(step, shapes)
     made = size_of(step.shape) * builder.itemsize
     moved = sum(map(size_of, shapes)) * builder.itemsize
-    seconds = m.call + _multiply_seconds(job, builder) + fresh(made, m)
+    seconds = m.call + multiply_seconds(job, m, builder.itemsize) + fresh(made, m)
     return Cost(seconds, job.elements, moved + made)
-
-
-def _multiply_seconds(job: Product, builder: Builder) -> float:
-    m = builder.machine
-    if m.dot and job.dots:
-        items = job.elements // job.sizes[max(job.sizes)]
-        return items * m.dot_item + job.elements / m.dot + m.call
-    if m.turn and job.turns:
-        # each turn of each block is two calls, shorter than a step's
-        calls = job.size(job.summed) * (1 + job.size(job.kept) // BLOCK)
-        run = job.sizes[max(job.sizes)]
-        rate = m.turn * run / (run + m.turn_half)
-        return calls * m.call / 2 + job.elements / rate
-    whole = m.name != "numpy"  # the product is stored before it is summed
-    stored = fresh(job.elements * builder.itemsize, m) + 3 * m.call if whole else 0.0
-    return job.elements / m.multiply + stored
 
 
 def _add(step: Add, builder: Builder) -> Cost:
@@ -289,10 +274,8 @@ def workspace(machine: Machine, itemsize: int) -> Callable[[Step, list[Shape]], 
     """Bytes that a step allocates beside its result, as a function of the step."""
 
     def of(step: Step, sources: list[Shape]) -> int:
-        if isinstance(step, MultiplySum) and machine.name != "numpy":
-            sizes = dict(zip(step.left, sources[0], strict=True))
-            sizes.update(zip(step.right, sources[1], strict=True))
-            return prod(sizes.values()) * itemsize
+        if isinstance(step, MultiplySum):
+            return multiply_elements(product_of(step, sources), machine) * itemsize
         if isinstance(step, Native):
             return size_of(sources[0]) * itemsize
         if isinstance(step, AddInto) and not machine.strided:

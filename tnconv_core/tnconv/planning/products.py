@@ -1,4 +1,4 @@
-"""What a multiply-and-sum costs, by the way it is run: seconds, and memory beside it."""
+"""What a multiply-and-sum costs, by the way it is run: seconds, and memory beside."""
 
 from __future__ import annotations
 

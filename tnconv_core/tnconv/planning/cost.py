@@ -33,6 +33,8 @@ from tnconv.execution.program import (
     View,
     size_of,
 )
+from tnconv.execution.ways import product_of
+from tnconv.planning.elementwise import multiply_elements, multiply_seconds
 from tnconv.planning.products import product_seconds, triangle_seconds
 from tnconv.planning.rates import (
     Cost,
@@ -127,16 +129,12 @@ def _gram(step: Gram, builder: Builder) -> Cost:
 
 def _multiply_sum(step: MultiplySum, builder: Builder) -> Cost:
     m = builder.machine
-    sizes: dict[int, int] = {}
-    for dims, register in zip((step.left, step.right), step.sources, strict=True):
-        sizes.update(zip(dims, builder.shapes[register], strict=True))
-    count = prod(sizes.values())
+    shapes = [builder.shapes[r] for r in step.sources]
+    job = product_of(step, shapes)
     made = size_of(step.shape) * builder.itemsize
-    moved = sum(size_of(builder.shapes[r]) for r in step.sources) * builder.itemsize
-    whole = m.name != "numpy"  # the product is stored before it is summed
-    product = fresh(count * builder.itemsize, m) + 3 * m.call if whole else 0.0
-    seconds = m.call + count / m.multiply + fresh(made, m) + product
-    return Cost(seconds, count, moved + made)
+    moved = sum(map(size_of, shapes)) * builder.itemsize
+    seconds = m.call + multiply_seconds(job, m, builder.itemsize) + fresh(made, m)
+    return Cost(seconds, job.elements, moved + made)
 
 
 def _add(step: Add, builder: Builder) -> Cost:
@@ -238,10 +236,8 @@ def workspace(machine: Machine, itemsize: int) -> Callable[[Step, list[Shape]], 
     """Bytes that a step allocates beside its result, as a function of the step."""
 
     def of(step: Step, sources: list[Shape]) -> int:
-        if isinstance(step, MultiplySum) and machine.name != "numpy":
-            sizes = dict(zip(step.left, sources[0], strict=True))
-            sizes.update(zip(step.right, sources[1], strict=True))
-            return prod(sizes.values()) * itemsize
+        if isinstance(step, MultiplySum):
+            return multiply_elements(product_of(step, sources), machine) * itemsize
         if isinstance(step, Spectral):
             return 2 * sum(spectra_bytes(step, sources, itemsize))
         if isinstance(step, Native):

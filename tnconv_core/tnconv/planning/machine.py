@@ -67,6 +67,13 @@ class Machine:
     mirror_call: float = 0.0
     #: elementwise multiply-add without a temporary; with one per element if False
     multiply: float = 1.0e9
+    #: dot products, elements per second and seconds for each; 0: none
+    dot: float = 0.0
+    dot_item: float = 30e-9
+    #: multiply-adds in turns over blocks in cache, elements per second (0: none), and
+    #: the inner length of half efficiency
+    turn: float = 0.0
+    turn_half: float = 250.0
     #: copies: contiguous rate, inner length of half efficiency, share kept if strided
     copy: float = 18e9
     run_half: float = 18.0
@@ -122,6 +129,9 @@ NUMPY = Machine(
     gemm_item=4e-6,
     mirror=0.5e9,
     multiply=0.35e9,
+    dot=10e9,
+    dot_item=16e-9,
+    turn=4e9,
     copy=20e9,
     run_half=28.0,
     strided_sum=0.3e9,
@@ -168,4 +178,18 @@ ARRAY_API = Machine(
     cumulative=0.35e9,
 )
 
-MACHINES = {machine.name: machine for machine in (NUMPY, TORCH, ARRAY_API)}
+#: data-sheet ratios of a GPU, not measured: products and copies far ahead of calls
+CUPY = Machine(
+    "cupy",
+    call=10e-6,
+    gemm=15e12,
+    gemm_half=64.0,
+    gemm_item=0.02e-6,
+    multiply=100e9,
+    copy=500e9,
+    strided_sum=100e9,
+    add=400e9,
+    fresh=1e12,
+)
+
+MACHINES = {machine.name: machine for machine in (NUMPY, CUPY, TORCH, ARRAY_API)}

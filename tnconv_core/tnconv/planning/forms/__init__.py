@@ -7,6 +7,7 @@ entry-point group ``tnconv.forms``.
 from tnconv.planning.forms.constant import CONSTANT
 from tnconv.planning.forms.contract import GEMM, MULTIPLY
 from tnconv.planning.forms.cumulative import CUMULATIVE
+from tnconv.planning.forms.flat import FLAT
 from tnconv.planning.forms.fourier import FOURIER
 from tnconv.planning.forms.half import HALF
 from tnconv.planning.forms.lag import LAG
@@ -25,6 +26,7 @@ FORMS = (
     MULTIPLY,
     NATIVE,
     TAPS,
+    FLAT,
     FOURIER,
     CUMULATIVE,
 )

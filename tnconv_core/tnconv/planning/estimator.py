@@ -74,3 +74,15 @@ class Estimator(Builder):
 
     def all_turns(self, parts: Sequence[int], count: int) -> Sequence[int]:
         return list(parts) * count
+
+
+class Sketch(Estimator):
+    """An estimator of whole plans: equal steps are written, and paid for, once."""
+
+    def add(self, step: Step) -> int:
+        return Builder.add(self, step)
+
+    def maps(
+        self, value: Value, dims: Sequence[str], copy: bool
+    ) -> tuple[AxisMap, ...]:
+        return Builder.maps(self, value, dims, copy)

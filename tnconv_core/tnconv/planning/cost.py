@@ -19,6 +19,7 @@ from tnconv.execution.program import (
     Conjugate,
     Constant,
     Gather,
+    Gram,
     Loop,
     Matmul,
     MultiplySum,
@@ -32,6 +33,7 @@ from tnconv.execution.program import (
     View,
     size_of,
 )
+from tnconv.planning.products import product_seconds, triangle_seconds
 
 #: elements of an inner loop, and whether they are neighbors in memory
 Run = tuple[int, bool]
@@ -156,14 +158,22 @@ def _matmul(step: Matmul, builder: Builder) -> Cost:
     rows, inner, columns = left[-2], left[-1], right[-1]
     batch = prod(step.shape[:-2])
     flops = batch * rows * inner * columns
-    half = m.gemm_half
-    rate = m.gemm * rows / (rows + half) * columns / (columns + half)
-    rate *= inner / (inner + half)
+    work = batch * product_seconds(rows, inner, columns, m)
     moved = (size_of(left) + size_of(right) + size_of(step.shape)) * builder.itemsize
-    seconds = max(2 * flops / rate if flops else 0.0, moved / m.copy)
+    seconds = max(work, moved / m.copy)
     made = size_of(step.shape) * builder.itemsize
     overhead = m.call + m.gemm_item * batch
     return Cost(seconds + overhead + fresh(made, m), flops, moved)
+
+
+def _gram(step: Gram, builder: Builder) -> Cost:
+    m, size = builder.machine, builder.itemsize
+    (source,) = (builder.shapes[r] for r in step.sources)
+    made = size_of(step.shape) * size
+    moved = size_of(source) * size + 2 * made
+    batch, rows, inner = prod(step.shape[:-2]), source[-2], source[-1]
+    seconds, flops = triangle_seconds(batch, rows, inner, m)
+    return Cost(max(seconds, moved / m.copy) + fresh(made, m), flops, moved)
 
 
 def _multiply_sum(step: MultiplySum, builder: Builder) -> Cost:
@@ -260,6 +270,7 @@ _PRICES: dict[type[Step], Callable[..., Cost]] = {
     AddInto: _add_into,
     Sum: _sum,
     Matmul: _matmul,
+    Gram: _gram,
     MultiplySum: _multiply_sum,
     Add: _add,
     Stack: _stack,

@@ -61,6 +61,10 @@ class Machine:
     gemm: float = 130e9
     gemm_half: float = 16.0
     gemm_item: float = 0.1e-6
+    #: triangles: elements mirrored per second (0: a triangle is not worth making), and
+    #: seconds per block of rows
+    mirror: float = 0.0
+    mirror_call: float = 0.0
     #: elementwise multiply-add without a temporary; with one per element if False
     multiply: float = 1.0e9
     #: copies: contiguous rate, inner length of half efficiency, share kept if strided
@@ -91,6 +95,7 @@ class Machine:
             gemm=self.gemm * factor,
             native=native,
             native_dims=dims,
+            mirror=self.mirror if real else 0.0,
             inexact=inexact,
         )
 
@@ -101,6 +106,7 @@ NUMPY = Machine(
     gemm=125e9,
     gemm_half=8.0,
     gemm_item=4e-6,
+    mirror=0.5e9,
     multiply=0.35e9,
     copy=20e9,
     run_half=28.0,
@@ -112,6 +118,8 @@ NUMPY = Machine(
 
 TORCH = Machine(
     "torch",
+    mirror=0.6e9,
+    mirror_call=12e-6,
     native_dims=(1, 2, 3),
     native={
         ("forward", "dense"): NativeRate(130e9, read=1.5, made=8, taps=4000),

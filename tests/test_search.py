@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.test_planning import CASES, arrays_for, gram, layers, scrambled
+from tests.test_planning import CASES, arrays_for, gram, layers, run_planned, scrambled
 
 import tnconv
 from tnconv import networks
@@ -262,16 +262,22 @@ def test_padding_once_is_considered_where_a_plan_pads_what_it_made() -> None:
     assert "padded" not in considered(plain, NUMPY)
 
 
-def test_exchanging_kernel_and_output_lets_taps_loop_over_few_outputs() -> None:
-    """A long kernel, two output positions: two turns instead of 400."""
-    network = networks.conv((64, 32, 401), (32, 32, 400))
-    plan = tnconv.expression(network, forms=["taps", "window"]).plan
-    (step,) = plan.steps
-    assert step.form == "taps"
-    assert step.variant[:3] == ("weight", False, True)
-    arrays = arrays_for(small := networks.conv((3, 2, 9), (2, 2, 8)))
-    found = tnconv.expression(small, dtype="float64", forms=["taps"])(**arrays)
-    assert np.array_equal(found, evaluate(small, arrays))
+def test_native_exchanges_kernel_and_output_where_that_is_cheaper() -> None:
+    """Rule C: a forward convolution by the backend's weight gradient."""
+    pytest.importorskip("torch")
+    network = networks.conv((2, 3, 9), (4, 3, 3))
+    dear = {
+        key: replace(rate, call=1.0) if key[0] == "forward" else rate
+        for key, rate in TORCH.native.items()
+    }
+    opts = changed(current(), {"forms": ("native",)})
+    planned = plan_network(network, replace(TORCH, native=dear), 8, opts)
+    (step,) = planned.plan.steps
+    assert step.variant == ("weight", False, True)
+    arrays = arrays_for(network)
+    assert np.array_equal(
+        run_planned("torch", planned, arrays), evaluate(network, arrays)
+    )
 
 
 def test_axes_rename_both_ways() -> None:
@@ -289,7 +295,7 @@ def test_axes_rename_both_ways() -> None:
 def planning_seconds(network: Network, name: str) -> float:
     """Median over first calls, in processor time."""
     times = []
-    for _ in range(5):
+    for _ in range(3):
         tnconv.clear_caches()
         start = time.process_time()
         tnconv.expression(network, backend=name)

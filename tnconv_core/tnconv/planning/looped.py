@@ -24,6 +24,7 @@ from tnconv.planning.lower import Lowered, lower
 from tnconv.planning.machine import Machine
 from tnconv.planning.plan import Blocks, Plan
 from tnconv.planning.rivals import Planned, form_table
+from tnconv.planning.site import NotHereError
 
 #: blocks are looked for where holding memory costs this share of the time
 WORTH = 0.05
@@ -105,9 +106,12 @@ def _blocked(planned: Planned, cut: Cut, shop: _Shop) -> Planned | None:
     except NetworkError:
         return None
     bodies: dict[Network, Lowered] = {}
-    for block in blocks:
-        if block.network not in bodies:
-            bodies[block.network] = _body(plan, block.network, shop)
+    try:
+        for block in blocks:
+            if block.network not in bodies:
+                bodies[block.network] = _body(plan, block.network, shop)
+    except NotHereError:
+        return None
     return _assembled(planned, cut, blocks, bodies, shop)
 
 

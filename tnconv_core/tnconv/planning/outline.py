@@ -132,8 +132,8 @@ def taps_floor(o: Outline) -> float:
     """The same number of products, by matrix products or element by element."""
     m, volume, legs = o.machine, o.size(_joined(o)), o.legs
     both = o.left & o.right & ~legs
-    # one leg is looped over, the other may join the rows, columns or inner length
-    turns, more = sorted((o.size(o.kernels), o.size(o.outputs)))
+    # output legs may join the rows, the columns or the inner length
+    turns, more = o.size(o.kernels), o.size(o.outputs)
     lengths = (
         o.size(both & ~o.alive),
         o.size(o.left & ~both & o.alive & ~legs),

@@ -30,6 +30,10 @@ class Site:
 Variant = tuple[Hashable, ...]
 
 
+class NotHereError(Exception):
+    """Raised inside planning only: a variant that was chosen elsewhere does not apply."""
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """A way to contract a site.

@@ -20,7 +20,7 @@ from tnconv.planning.builder import Builder, Value, axis_maps
 from tnconv.planning.forms.contract import emit_gemm, emit_multiply, gemm_variants
 from tnconv.planning.forms.roles import Casting, cast_as, castings
 from tnconv.planning.forms.views import substitute
-from tnconv.planning.site import Form, Site, Variant
+from tnconv.planning.site import Form, NotHereError, Site, Variant
 
 #: patterns from the outermost axis in, and the distance of a step along each
 Line = list[tuple[Pattern, int]]
@@ -46,7 +46,8 @@ def _unit(b: Builder, cast: Casting) -> bool:
 def _emit(b: Builder, site: Site, variant: Variant) -> Value:
     role, sides, kind, *rest = variant
     found = _pair(b, site, cast_as(site, str(role), bool(sides), False))
-    assert found is not None
+    if found is None:
+        raise NotHereError
     pair, line = found
     if kind == "multiply":
         value = emit_multiply(b, pair, ())

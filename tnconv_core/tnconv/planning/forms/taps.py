@@ -1,8 +1,7 @@
 """Looping over kernel positions: one pair of slices per offset, added up.
 
 Slicing the kernel leg turns every pattern into a strided slice, so nothing is unfolded:
-products are added (forward), added into slices (transposed), or stacked (weight). The
-kernel and the output leg may be exchanged: then the loop is over output positions.
+products are added (forward), added into slices (transposed), or stacked (weight).
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ from tnconv.planning.site import Form, Site, Variant
 
 def _variants(b: Builder, site: Site) -> Iterable[Variant]:
     for role, sides, legs, cast in castings(site):
-        if not all(b.sizes[k] for k in _kernels(cast)):
+        if legs or not all(b.sizes[k] for k in _kernels(cast)):
             continue
         if b.affords(_least(b, cast, site.alive, "multiply")):
-            yield role, sides, legs, "multiply"
+            yield role, sides, "multiply"
         if not b.affords(_least(b, cast, site.alive, "gemm")):
             continue
         inner = Site((cast.left, cast.right), (), _inner_alive(cast, site.alive))
         for variant in gemm_variants(b, inner):
-            yield role, sides, legs, "gemm", *variant
+            yield role, sides, "gemm", *variant
 
 
 def _kernels(cast: Casting) -> list[str]:
@@ -51,8 +50,8 @@ def _inner_alive(cast: Casting, alive: frozenset[str]) -> frozenset[str]:
 
 
 def _emit(b: Builder, site: Site, variant: Variant) -> Value:
-    role, sides, legs, kind, *rest = variant
-    cast = cast_as(site, str(role), bool(sides), bool(legs))
+    role, sides, kind, *rest = variant
+    cast = cast_as(site, str(role), bool(sides), False)
     b.expect(_least(b, cast, site.alive, str(kind)))
     left = cast.left
     if role != "transposed":
@@ -150,7 +149,7 @@ def _stacked(b: Builder, value: Value, parts: list[int], kernels: list[str]) -> 
 
 
 def _describe(site: Site, variant: Variant) -> str:
-    inner = "multiply and sum" if variant[3] == "multiply" else "matrix products"
+    inner = "multiply and sum" if variant[2] == "multiply" else "matrix products"
     return f"taps ({variant[0]}, {inner})"
 
 

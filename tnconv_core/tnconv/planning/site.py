@@ -31,7 +31,7 @@ Variant = tuple[Hashable, ...]
 
 
 class NotHereError(Exception):
-    """Raised inside planning only: a variant that was chosen elsewhere does not apply."""
+    """Raised inside planning only: a variant chosen elsewhere does not apply."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from tests.strategies import Limits, cases, seeds
 
 import tnconv
 from tnconv import networks
+from tnconv.edits import without_conjugates
 from tnconv.errors import ArgumentError
 from tnconv.execution.registry import backend
 from tnconv.network import Network
@@ -63,7 +64,8 @@ FIXED = {
     "weight": networks.conv_weight_vjp((2, 4, 9), (2, 4, 9), (3,), padding=1, groups=4),
     "input": networks.conv_input_vjp((4, 2, 3), (2, 4, 5), (11,), stride=2),
     "transposed": networks.conv_transpose((2, 4, 5), (4, 3, 3), stride=2, padding=1),
-    "expand": networks.kfac_input_factor((2, 3, 12), (3,), padding=1),
+    "map": networks.conv((2, 3, 6, 7), (4, 3, 3, 2), padding=1),
+    "expand": without_conjugates(networks.kfac_input_factor((2, 3, 12), (3,))),
     "reduce": networks.kfac_input_factor((2, 3, 12), (3,), approximation="reduce"),
     "window sums": sums("n c i, i ~ 2 o + 3 k - 1 -> n c o", k=6, o=5),
     "sums of few windows": sums("n c i, i ~ 2 o + 3 k - 4 -> n c k", k=3, o=12),

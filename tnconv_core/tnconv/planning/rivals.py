@@ -61,9 +61,9 @@ def unlimited(
     """The cheapest of the simplified network and its alternatives."""
     best: Planned | None = None
     considered: list[tuple[str, float]] = []
-    for name, rival, trace in _rivals(network, options):
+    for name, rival, trace in rivals(network, options):
         bound = best.seconds if best else float("inf")
-        planned = _plan_flat(splice_all(rival), machine, itemsize, options, bound)
+        planned = plan_flat(splice_all(rival), machine, itemsize, options, bound)
         if planned is None:
             continue
         considered.append((name, planned.seconds))
@@ -74,7 +74,7 @@ def unlimited(
     return replace(best, considered=tuple(considered))
 
 
-def _rivals(
+def rivals(
     network: Network, options: Options
 ) -> Iterator[tuple[str, Network, tuple[tuple[str, str], ...]]]:
     """The simplified network with its trace, then alternatives: of large networks only
@@ -109,10 +109,19 @@ def _records(network: Network) -> tuple[str, ...]:
     return tuple(sorted(repr(op.index) for op in network.patterns))
 
 
-def _plan_flat(
-    network: Network, machine: Machine, itemsize: int, options: Options, bound: float
+def plan_flat(
+    network: Network,
+    machine: Machine,
+    itemsize: int,
+    options: Options,
+    bound: float,
+    table: Mapping[str, Form] | None = None,
 ) -> Planned | None:
-    """Plan one network; None where nothing is cheaper than ``bound`` seconds."""
+    """Plan one network; None where nothing is cheaper than ``bound`` seconds.
+
+    ``table`` holds the forms that there are, those registered where it is not given.
+    """
+    table = form_table() if table is None else table
     network = network.without()  # labels that stand nowhere become a factor
     if 0 in network.sizes.values():
         return _nothing(network)
@@ -123,10 +132,10 @@ def _plan_flat(
             inner = unlimited(op.network, machine, itemsize, options)
             parts[j] = inner.program
             below += inner.seconds
-    plan = _searched(network, machine, itemsize, options, bound - below)
+    plan = _searched(network, machine, itemsize, options, bound - below, table)
     if plan is None:
         return None
-    lowered = lower(plan, machine, itemsize, form_table(), parts)
+    lowered = lower(plan, machine, itemsize, table, parts)
     peak = peak_bytes(lowered.program, itemsize, workspace(machine, itemsize))
     return Planned(
         network,
@@ -143,12 +152,17 @@ def _plan_flat(
 
 
 def _searched(
-    network: Network, machine: Machine, itemsize: int, options: Options, bound: float
+    network: Network,
+    machine: Machine,
+    itemsize: int,
+    options: Options,
+    bound: float,
+    table: Mapping[str, Form],
 ) -> Plan | None:
     """Exactly where that is quick; else along cotengra's tree, which also bounds it."""
     if not network.operands:
         return Plan(network, (), 0.0, "nothing to contract")
-    for forms in _allowed(options):
+    for forms in _allowed(options, table):
         plan = _found(Problem(network), machine, itemsize, options, forms, bound)
         if plan is not None:
             return plan
@@ -180,10 +194,11 @@ def _found(
     return Plan(problem.network, unroll(whole, problem), whole.seconds, source)
 
 
-def _allowed(options: Options) -> Iterator[tuple[Form, ...]]:
+def _allowed(
+    options: Options, table: Mapping[str, Form]
+) -> Iterator[tuple[Form, ...]]:
     """The forms in force; then, for networks these cannot contract, two that always
     can."""
-    table = form_table()
     if options.forms is None:
         yield tuple(table.values())
         return

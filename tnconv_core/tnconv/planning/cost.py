@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from tnconv.execution.program import (
     Add,
     AddInto,
-    AxisMap,
     Conjugate,
     Constant,
     Gather,
@@ -32,9 +31,7 @@ from tnconv.execution.program import (
     View,
     size_of,
 )
-
-#: elements of an inner loop, and whether they are neighbors in memory
-Run = tuple[int, bool]
+from tnconv.planning.strides import Run, inner_run, moves, row_major, strides_of
 
 if TYPE_CHECKING:
     from tnconv.planning.builder import Builder
@@ -70,54 +67,36 @@ def fresh(nbytes: int, machine: Machine) -> float:
     return nbytes / machine.fresh if nbytes >= machine.fresh_from else 0.0
 
 
-def pace(rate: float, run: Run, machine: Machine) -> float:
-    """Bytes per second where the inner loop is short, or walks with gaps."""
+def walk(nbytes: int, run: Run, rate: float, builder: Builder) -> float:
+    """Seconds to go through memory in inner loops of ``run`` at ``rate`` bytes per
+    second: starting a loop takes its time, and a walk with gaps is slower."""
+    m = builder.machine
     length, dense = run
-    full = rate * length / (length + machine.run_half)
-    return full if dense else full * machine.gaps
+    loops = nbytes / (builder.itemsize * length)
+    return nbytes / (rate if dense else rate * m.gaps) + loops * m.run
 
 
-def copy_seconds(nbytes: int, run: Run, machine: Machine) -> float:
+def copy_seconds(nbytes: int, run: Run, builder: Builder) -> float:
     """Seconds to copy with inner loops of ``run`` into fresh memory."""
-    return nbytes / pace(machine.copy, run, machine) + fresh(nbytes, machine)
-
-
-def inner_run(dims: Shape, maps: tuple[AxisMap, ...], shape: Shape) -> Run:
-    """How many elements one inner loop takes, and whether they lie side by side.
-
-    ``dims`` are contiguous on one side; ``maps`` say where they lie in ``shape``.
-    """
-    strides, size_so_far = [0] * len(dims), 1
-    for size, axis in zip(reversed(shape), reversed(maps), strict=True):
-        for d, by in enumerate(axis.steps):
-            strides[d] += by * size_so_far
-        size_so_far *= size
-    length, first = 1, 1
-    for size, stride in zip(reversed(dims), reversed(strides), strict=True):
-        if size == 1:
-            continue
-        if length == 1:
-            first = stride
-        elif stride != first * length:
-            break
-        length *= size
-    return max(1, length), first == 1
+    m = builder.machine
+    return walk(nbytes, run, m.copy, builder) + fresh(nbytes, m)
 
 
 def _view(step: View, builder: Builder) -> Cost:
     m = builder.machine
     if not step.copy:
-        return Cost(m.call)
+        return Cost(m.view)
     nbytes = size_of(step.shape) * builder.itemsize
-    run = inner_run(step.dims, step.maps, builder.shapes[step.sources[0]])
-    return Cost(m.call + copy_seconds(nbytes, run, m), 0, 2 * nbytes)
+    there = moves(step.maps, strides_of(step.sources[0], builder), len(step.dims))
+    run = inner_run(step.dims, there, row_major(step.dims))
+    return Cost(m.view + m.call + copy_seconds(nbytes, run, builder), 0, 2 * nbytes)
 
 
 def _pad(step: Pad, builder: Builder) -> Cost:
     m = builder.machine
     nbytes = size_of(step.shape) * builder.itemsize
     run = max(1, step.shape[-1]) if step.shape else 1
-    return Cost(2 * m.call + copy_seconds(nbytes, (run, True), m), 0, 2 * nbytes)
+    return Cost(2 * m.call + copy_seconds(nbytes, (run, True), builder), 0, 2 * nbytes)
 
 
 def _add_into(step: AddInto, builder: Builder) -> Cost:
@@ -125,10 +104,13 @@ def _add_into(step: AddInto, builder: Builder) -> Cost:
     moved = size_of(builder.shapes[step.sources[0]]) * builder.itemsize
     made = size_of(step.shape) * builder.itemsize if len(step.sources) == 1 else 0
     calls = 2 if step.injective else 2 + _turns(step, builder)
-    run = inner_run(builder.shapes[step.sources[0]], step.maps, step.shape)
+    dims = builder.shapes[step.sources[0]]
+    into = moves(step.maps, row_major(step.shape), len(dims))
+    run = inner_run(dims, strides_of(step.sources[0], builder), into)
     assigned = step.injective and len(step.sources) == 1
-    seconds = m.call * calls + moved / pace(m.copy if assigned else m.add, run, m)
-    seconds += made / m.copy + fresh(made, m)
+    rate = m.copy if assigned else m.add
+    seconds = m.call * calls + walk(moved, run, rate, builder)
+    seconds += made / m.zeros + fresh(made, m)
     return Cost(seconds, 0 if step.injective else moved // builder.itemsize, 2 * moved)
 
 
@@ -145,9 +127,13 @@ def _turns(step: AddInto, builder: Builder) -> int:
 
 def _sum(step: Sum, builder: Builder) -> Cost:
     m = builder.machine
-    count = size_of(builder.shapes[step.sources[0]])
-    nbytes = count * builder.itemsize
-    return Cost(m.call + count / m.strided_sum, count, nbytes)
+    (source,) = step.sources
+    count = size_of(builder.shapes[source])
+    strides = strides_of(source, builder)
+    _, dense = inner_run(builder.shapes[source], strides, strides)
+    rate = m.sum if dense else m.strided_sum
+    seconds = m.call + count / rate + size_of(step.shape) * m.sum_item
+    return Cost(seconds, count, count * builder.itemsize)
 
 
 def _matmul(step: Matmul, builder: Builder) -> Cost:
@@ -156,14 +142,26 @@ def _matmul(step: Matmul, builder: Builder) -> Cost:
     rows, inner, columns = left[-2], left[-1], right[-1]
     batch = prod(step.shape[:-2])
     flops = batch * rows * inner * columns
-    half = m.gemm_half
-    rate = m.gemm * rows / (rows + half) * columns / (columns + half)
-    rate *= inner / (inner + half)
+    rate = m.gemm * rows / (rows + m.gemm_rows)
+    rate *= columns / (columns + m.gemm_columns) * inner / (inner + m.gemm_inner)
     moved = (size_of(left) + size_of(right) + size_of(step.shape)) * builder.itemsize
     seconds = max(2 * flops / rate if flops else 0.0, moved / m.copy)
     made = size_of(step.shape) * builder.itemsize
-    overhead = m.call + m.gemm_item * batch
+    overhead = m.call + m.gemm_item * batch + _broadcast(step, builder)
     return Cost(seconds + overhead + fresh(made, m), flops, moved)
+
+
+def _broadcast(step: Matmul, builder: Builder) -> float:
+    """Seconds to write out an operand that several batch axes repeat."""
+    batch, seconds = step.shape[:-2], 0.0
+    if len(batch) < 2 or not builder.machine.stored:
+        return 0.0
+    for register in step.sources:
+        shape = builder.shapes[register]
+        if shape[:-2] != batch:
+            whole = size_of((*batch, *shape[-2:])) * builder.itemsize
+            seconds += copy_seconds(whole, (max(1, shape[-1]), True), builder)
+    return seconds
 
 
 def _multiply_sum(step: MultiplySum, builder: Builder) -> Cost:
@@ -174,8 +172,7 @@ def _multiply_sum(step: MultiplySum, builder: Builder) -> Cost:
     count = prod(sizes.values())
     made = size_of(step.shape) * builder.itemsize
     moved = sum(size_of(builder.shapes[r]) for r in step.sources) * builder.itemsize
-    whole = m.name != "numpy"  # the product is stored before it is summed
-    product = fresh(count * builder.itemsize, m) + 3 * m.call if whole else 0.0
+    product = fresh(count * builder.itemsize, m) + 3 * m.call if m.stored else 0.0
     seconds = m.call + count / m.multiply + fresh(made, m) + product
     return Cost(seconds, count, moved + made)
 
@@ -189,7 +186,7 @@ def _add(step: Add, builder: Builder) -> Cost:
 def _stack(step: Stack, builder: Builder) -> Cost:
     m = builder.machine
     nbytes = size_of(step.shape) * builder.itemsize
-    return Cost(m.call * 2 + copy_seconds(nbytes, (64, True), m), 0, 2 * nbytes)
+    return Cost(m.call * 2 + copy_seconds(nbytes, (64, True), builder), 0, 2 * nbytes)
 
 
 def _constant(step: Constant, builder: Builder) -> Cost:
@@ -204,7 +201,7 @@ def _gather(step: Gather, builder: Builder) -> Cost:
     longest = max((piece.length for piece in step.map.pieces), default=1)
     run = max(1, longest * prod(step.shape[step.axis + 1 :]))
     calls = len(step.map.pieces) + 1
-    seconds = calls * m.call + copy_seconds(nbytes, (run, True), m)
+    seconds = calls * m.call + copy_seconds(nbytes, (run, True), builder)
     return Cost(seconds, 0, 2 * nbytes)
 
 
@@ -219,7 +216,11 @@ def _native(step: Native, builder: Builder) -> Cost:
     else:
         flops = left[0] * prod(right[2:]) * size_of(step.shape)
     moved = (size_of(left) + size_of(right) + size_of(step.shape)) * builder.itemsize
-    made = fresh(size_of(step.shape) * builder.itemsize, m)
+    # operands are packed into memory of the library's own
+    made = sum(
+        fresh(size_of(shape) * builder.itemsize, m)
+        for shape in (left, right, step.shape)
+    )
     work = _native_seconds(step, left, right, 2 * flops, m)
     return Cost(max(work, moved / m.copy) + made, flops, moved)
 
@@ -228,22 +229,29 @@ def _native_seconds(
     step: Native, left: Shape, right: Shape, flops: int, m: Machine
 ) -> float:
     c = step.convolution
-    kind = "dense" if c.groups == 1 else "grouped"
-    if c.groups > 1 and left[1] == c.groups:
-        kind = "depthwise"
     made = step.shape[0 if c.role == "weight" else 1] // c.groups
     channels = (left[1] // c.groups, made)
+    kind = kind_of(c.groups, *channels)
     maps = {"forward": step.shape, "transposed": left, "weight": right}
-    # the zeros that a stride leaves between outputs cost a little of what they are
-    gaps = prod(c.stride) ** 0.1 if c.role == "transposed" else 1.0
-    taps, space = prod(c.kernel), prod(maps[c.role][2:])
     rate = m.native[c.role, kind]
-    return rate.seconds(flops * gaps, channels, taps, space, size_of(step.shape))
+    # the zeros that a stride leaves between outputs cost a little of what they are
+    share = rate.share(len(c.kernel), max(c.dilation) > 1) / prod(c.stride) ** rate.stride
+    taps, space = prod(c.kernel), prod(maps[c.role][2:])
+    return rate.seconds(flops / share, channels, taps, space, size_of(step.shape))
+
+
+def kind_of(groups: int, read: int, made: int) -> str:
+    """The kind of a native convolution, by groups and channels in each."""
+    if groups == 1:
+        return "dense"
+    if read == 1:
+        return "depthwise" if made == 1 else "multiplier"
+    return "grouped"
 
 
 def _scale(step: Scale, builder: Builder) -> Cost:
-    nbytes = size_of(step.shape) * builder.itemsize
-    return Cost(builder.machine.call + nbytes / builder.machine.add, 0, 2 * nbytes)
+    m, nbytes = builder.machine, size_of(step.shape) * builder.itemsize
+    return Cost(m.call + nbytes / m.add + fresh(nbytes, m), 0, 2 * nbytes)
 
 
 def _conjugate(step: Conjugate, builder: Builder) -> Cost:
@@ -276,7 +284,7 @@ def workspace(machine: Machine, itemsize: int) -> Callable[[Step, list[Shape]], 
     """Bytes that a step allocates beside its result, as a function of the step."""
 
     def of(step: Step, sources: list[Shape]) -> int:
-        if isinstance(step, MultiplySum) and machine.name != "numpy":
+        if isinstance(step, MultiplySum) and machine.stored:
             sizes = dict(zip(step.left, sources[0], strict=True))
             sizes.update(zip(step.right, sources[1], strict=True))
             return prod(sizes.values()) * itemsize

@@ -1,13 +1,24 @@
 """What a backend on a device can do and how fast: the constants of the cost model.
 
 Rates are in operations or bytes per second, overheads in seconds. The shipped numbers
-were fitted on two cores of an AMD EPYC (Zen 3); the planner needs their ratios.
+are in ``machines.json``, one record for each backend and device class; what
+:mod:`tnconv.execution.calibration` measures is of the same form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+
+from tnconv.planning.device import Device
+
+#: what a native convolution is known by: its role and its kind of groups
+Kind = tuple[str, str]
+ROLES = ("forward", "transposed", "weight")
+#: of the grouped ones, "depthwise" has one channel in and out of a group, and
+#: "multiplier" one in and several out
+KINDS = ("dense", "grouped", "depthwise", "multiplier")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,17 +27,28 @@ class NativeRate:
 
     ``rate`` flops per second; half of it with ``read`` channels per group in the first
     operand or ``made`` in the result, with ``taps`` kernel positions, or on a map of
-    ``space`` positions; ``element`` seconds more for every element of the result, and
-    ``call`` seconds in any case.
+    ``space`` positions; ``line`` and ``volume`` are the shares of it in one and in
+    three dimensions, ``dilated`` the share where a kernel is dilated, ``stride`` the
+    power of the stride that the time grows with; ``element`` seconds more for every
+    element of the result, and ``call`` seconds in any case.
     """
 
     rate: float
     read: float = 0.0
     made: float = 0.0
-    taps: float = float("inf")
+    taps: float = 1e9
     space: float = 10.0
+    line: float = 1.0
+    volume: float = 1.0
+    dilated: float = 1.0
+    stride: float = 0.0
     element: float = 0.0
     call: float = 6e-6
+
+    def share(self, dims: int, dilated: bool) -> float:
+        """What is left of the rate in so many dimensions, dilated or not."""
+        share = {1: self.line, 3: self.volume}.get(dims, 1.0)
+        return share * self.dilated if dilated else share
 
     def seconds(
         self,
@@ -48,28 +70,40 @@ class Machine:
     """The constants of one backend on one device class."""
 
     name: str
+    device: Device = Device()
     #: whether windows and diagonals are strided views that copy nothing
     strided: bool = True
+    #: whether an elementwise product is stored before it is summed
+    stored: bool = True
     #: native convolutions by number of spatial dimensions; empty: none
     native_dims: tuple[int, ...] = ()
-    native: Mapping[tuple[str, str], NativeRate] = field(default_factory=dict)
+    native: Mapping[Kind, NativeRate] = field(default_factory=dict)
     #: seconds for one call of an array operation
     call: float = 5e-6
-    #: matrix product: peak rate, half-efficiency length, seconds per batch item
+    #: seconds for a view that moves nothing
+    view: float = 2e-6
+    #: matrix product: peak rate, half-efficiency lengths, seconds per batch item
     gemm: float = 130e9
-    gemm_half: float = 16.0
+    gemm_rows: float = 8.0
+    gemm_inner: float = 16.0
+    gemm_columns: float = 16.0
     gemm_item: float = 0.1e-6
-    #: elementwise multiply-add without a temporary; with one per element if False
+    #: elementwise multiply-add, elements per second
     multiply: float = 1.0e9
-    #: copies: contiguous rate, inner length of half efficiency, share kept if strided
+    #: copies, bytes per second; seconds to start an inner loop; share kept with gaps
     copy: float = 18e9
-    run_half: float = 18.0
+    run: float = 4e-9
     gaps: float = 0.4
-    #: sums over strided elements per second, and in-place adds, bytes per second
+    #: sums, elements per second: in order of memory, and over strided views; and
+    #: seconds for each element of the result
+    sum: float = 3.0e9
     strided_sum: float = 1.0e9
+    sum_item: float = 1e-9
+    #: in-place adds and zeros, bytes per second
     add: float = 8e9
+    zeros: float = 18e9
     #: bytes from which fresh memory is returned to the system, and its rate
-    fresh_from: int = 32 << 20
+    fresh_from: float = 32 << 20
     fresh: float = 3.3e9
 
     def with_dtype(self, dtype: str) -> Machine:
@@ -77,6 +111,8 @@ class Machine:
         factor = {"float64": 0.5, "complex64": 0.25, "complex128": 0.12}.get(dtype, 1.0)
         if dtype.startswith(("int", "uint")):
             factor = 0.02  # no library multiplies integer matrices by blocks
+        if factor == 1.0:
+            return self
         native = {
             key: replace(r, rate=r.rate * factor, element=r.element / factor)
             for key, r in self.native.items()
@@ -85,46 +121,8 @@ class Machine:
         dims = self.native_dims if real else ()
         return replace(self, gemm=self.gemm * factor, native=native, native_dims=dims)
 
-
-NUMPY = Machine(
-    "numpy",
-    call=4e-6,
-    gemm=125e9,
-    gemm_half=8.0,
-    gemm_item=4e-6,
-    multiply=0.35e9,
-    copy=20e9,
-    run_half=28.0,
-    strided_sum=0.3e9,
-    add=5e9,
-    fresh_from=16 << 20,
-    fresh=6.5e9,
-)
-
-TORCH = Machine(
-    "torch",
-    native_dims=(1, 2, 3),
-    native={
-        ("forward", "dense"): NativeRate(130e9, read=1.5, made=8, taps=4000),
-        ("forward", "grouped"): NativeRate(125e9, read=12, made=4, taps=4000),
-        ("forward", "depthwise"): NativeRate(110e9, element=0.8e-9),
-        ("transposed", "dense"): NativeRate(
-            135e9, read=12, made=8, taps=300, call=3e-5
-        ),
-        ("transposed", "grouped"): NativeRate(
-            120e9, read=8, made=4, taps=300, call=3e-5
-        ),
-        ("transposed", "depthwise"): NativeRate(75e9, element=1.0e-9, call=3e-5),
-        ("weight", "dense"): NativeRate(110e9, taps=2000, space=30, call=3e-5),
-        ("weight", "grouped"): NativeRate(
-            100e9, read=6, taps=2000, space=30, call=3e-5
-        ),
-        ("weight", "depthwise"): NativeRate(90e9, taps=2, call=3e-5),
-    },
-)
-
-ARRAY_API = Machine(
-    "array_api", strided=False, call=10e-6, multiply=0.3e9, strided_sum=0.3e9
-)
-
-MACHINES = {machine.name: machine for machine in (NUMPY, TORCH, ARRAY_API)}
+    @cached_property
+    def key(self) -> Hashable:
+        """All of it as a value for the keys of caches: a plan is of its constants."""
+        plain = [getattr(self, f.name) for f in fields(self) if f.name != "native"]
+        return (*plain, *sorted(self.native.items(), key=lambda item: item[0]))

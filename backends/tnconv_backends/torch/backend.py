@@ -10,8 +10,11 @@ import torch
 
 from tnconv.errors import ArrayError
 from tnconv.execution.backend import Place
+from tnconv.execution.calibration import machine_for
 from tnconv.execution.program import Program
-from tnconv.planning.machine import MACHINES, Machine
+from tnconv.planning.device import Device, cpu
+from tnconv.planning.machine import Machine
+from tnconv_backends.measure import sample
 from tnconv_backends.torch.autograd import contract, is_transformed
 from tnconv_backends.torch.kernels import Run, TorchKernels
 
@@ -59,8 +62,21 @@ class TorchBackend:
         return Place(self.name, torch, name, array.device)
 
     def machine(self, place: Place) -> Machine:
-        """The shipped constants."""
-        return MACHINES[self.name].with_dtype(place.dtype)
+        """The constants for the device class of a place."""
+        return machine_for(self.name, device_class(place)).with_dtype(place.dtype)
+
+    def home(self, dtype: str, device: Any = None) -> Place:
+        """The place of new tensors, on the CPU for None."""
+        return Place(self.name, compat_torch, dtype, torch.device(device or "cpu"))
+
+    def sample(self, place: Place, shape: Sequence[int], seed: int) -> Array:
+        """A tensor of varied values, the same for the same seed."""
+        return sample(compat_torch, place, tuple(shape), seed)
+
+    def wait(self, array: Array) -> None:
+        """Return when the device has computed everything asked of it."""
+        if array.device.type != "cpu":
+            torch.accelerator.synchronize(array.device)
 
     def compile(self, program: Program, place: Place) -> Run:
         """A closure that runs the program on tensors at that place."""
@@ -78,6 +94,16 @@ class TorchBackend:
             if graded and array.requires_grad:
                 return contract(run, job, arrays)
         return contract(run, job, arrays) if is_transformed() else run(arrays)
+
+
+def device_class(place: Place) -> Device:
+    """The processor with PyTorch's threads, or a GPU by its name."""
+    device = torch.device("cpu" if place.device is None else place.device)
+    if device.type == "cuda":
+        return Device("cuda", torch.cuda.get_device_name(device))
+    if device.type in ("cpu", "meta"):
+        return cpu(torch.get_num_threads())
+    return Device(device.type, device.type)
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]

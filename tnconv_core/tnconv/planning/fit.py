@@ -16,6 +16,8 @@ FACTORS = (4.0, 1.5, 1.15, 1.04)
 #: rounds over all constants at each factor, and a floor below which time is noise
 ROUNDS = 6
 NOISE = 5e-7
+#: how far a constant may move: what is further off was not measured but disturbed
+REACH = 50.0
 
 #: a constant of the machine, or of its native convolutions of one kind
 Name = str | tuple[Kind, str]
@@ -57,15 +59,15 @@ def fitted(
 ) -> Machine:
     """The machine with some constants changed to fit the samples, one by one, by ever
     finer factors."""
-    best = misfit(samples, machine, itemsize)
+    best, start = misfit(samples, machine, itemsize), machine
     for factor in FACTORS:
         for _ in range(ROUNDS):
             before = best
             for name in names:
                 for by in (factor, 1 / factor):
-                    while (tried := scaled(machine, name, by)) != machine:
+                    while within_reach(tried := scaled(machine, name, by), start, name):
                         error = misfit(samples, tried, itemsize)
-                        if error >= best:
+                        if error >= best - 1e-9:
                             break
                         machine, best = tried, error
             if before - best < 1e-4:
@@ -73,11 +75,24 @@ def fitted(
     return machine
 
 
+def within_reach(machine: Machine, start: Machine, name: Name) -> bool:
+    """Whether a constant is still near where it started."""
+    found, first = constant(machine, name), constant(start, name)
+    return first / REACH <= found <= first * REACH and first > 0
+
+
+def constant(machine: Machine, name: Name) -> float:
+    """The value of one constant."""
+    if isinstance(name, str):
+        return float(getattr(machine, name))
+    return float(getattr(machine.native[name[0]], name[1]))
+
+
 def scaled(machine: Machine, name: Name, by: float) -> Machine:
     """The machine with one constant multiplied."""
+    value = constant(machine, name) * by
     if isinstance(name, str):
-        return replace(machine, **{name: getattr(machine, name) * by})
-    kind, constant = name
-    rate = machine.native[kind]
-    changed = replace(rate, **{constant: getattr(rate, constant) * by})
+        return replace(machine, **{name: value})
+    kind, field = name
+    changed = replace(machine.native[kind], **{field: value})
     return replace(machine, native={**machine.native, kind: changed})

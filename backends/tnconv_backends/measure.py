@@ -17,11 +17,13 @@ def sample(xp: Any, place: Place, shape: Shape, seed: int) -> Any:
 
     The same for the same seed in every library, made from the standard's functions.
     """
-    device = place.device
-    steps = xp.remainder(xp.arange(prod(shape), device=device), PERIOD)
+    count, dtype = prod(shape), getattr(xp, place.dtype)
+    steps = xp.arange(PERIOD, device=place.device)
     values = xp.remainder(steps * SPREAD + 17 * seed * SPREAD, PERIOD)
-    dtype = getattr(xp, place.dtype)
     if xp.isdtype(dtype, "integral"):
-        return xp.reshape(xp.astype(xp.remainder(values, 7) - 3, dtype), shape)
-    found = xp.astype(values, xp.float32) / PERIOD - 0.5
-    return xp.reshape(xp.astype(found, dtype), shape)
+        period = xp.astype(xp.remainder(values, 7) - 3, dtype)
+    else:
+        period = xp.astype(xp.astype(values, xp.float32) / PERIOD - 0.5, dtype)
+    times = -(-count // PERIOD)
+    repeated = xp.reshape(xp.broadcast_to(period, (times, PERIOD)), (-1,))
+    return xp.reshape(xp.asarray(repeated[:count], copy=True), shape)

@@ -83,7 +83,7 @@ def on(device: str, values: Array, dtype: str = "float32") -> Any:
 
 
 def check(case: Case, device: str, version: str, seed: int) -> None:
-    """One call, sealed, on a device, against the oracle; integers, so exactly."""
+    """One call, sealed, on a device, against the oracle; sums are exact."""
     tnconv.clear_caches()  # so that everything is planned and bound under the flags
     values = case.integers(seed)
     arrays = {k: on(device, v) for k, v in values.items()}
@@ -92,10 +92,10 @@ def check(case: Case, device: str, version: str, seed: int) -> None:
     assert type(found).__module__.startswith("array_api_strict")
     assert found.device == strict.Device(device)
     assert found.dtype == strict.float32
-    expected = case.apply(oracles, values)
+    expected = case.apply(oracles, {k: v.astype(float) for k, v in values.items()})
     inside = np.asarray(found.to_device(strict.Device("CPU_DEVICE")))
     assert inside.shape == expected.shape
-    np.testing.assert_array_equal(inside, expected)
+    np.testing.assert_allclose(inside, expected, rtol=1e-6, atol=0)  # 1/3 is rounded
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -14,7 +14,6 @@ import array_api_compat as compat
 
 from tnconv.errors import ArrayError
 from tnconv.execution.backend import Place
-from tnconv.execution.calibration import machine_for
 from tnconv.execution.program import Program
 from tnconv.planning.device import Device, cpu
 from tnconv.planning.machine import Machine
@@ -55,6 +54,8 @@ class ArrayAPIBackend:
 
     def machine(self, place: Place) -> Machine:
         """The constants for the device class of a place."""
+        from tnconv.execution.calibration import machine_for
+
         return machine_for(self.name, self.device_class(place)).with_dtype(place.dtype)
 
     def device_class(self, place: Place) -> Device:

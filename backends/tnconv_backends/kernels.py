@@ -28,9 +28,11 @@ from tnconv.execution.program import (
     Step,
     Sum,
     View,
+    size_of,
 )
 from tnconv_backends import standard
 from tnconv_backends.constants import constant
+from tnconv_backends.runner import straight_line
 
 Array = Any
 Kernel = Callable[..., Array]
@@ -48,26 +50,17 @@ class Kernels:
 
     def bind_program(self, program: Program) -> Callable[[Sequence[Array]], Array]:
         """A closure that runs the program on a sequence of arrays."""
-        live = analyze(program)
-        shapes = program.shapes
-        table = []
+        live, shapes = analyze(program), program.shapes
+        count, lines = len(program.inputs), []
         for at, step in enumerate(program.steps):
             sources = tuple(shapes[r] for r in step.sources)
             kernel = self.bind(step, sources, live.overwrites[at])
-            table.append((kernel, step.sources, live.drops[at]))
+            lines.append((kernel, step.sources, live.drops[at]))
         result = program.result
-        aliased = live.roots[result] < len(program.inputs)
-
-        def run(arrays: Sequence[Array]) -> Array:
-            registers = list(arrays)
-            for kernel, reads, drops in table:
-                registers.append(kernel(*[registers[r] for r in reads]))
-                for r in drops:
-                    registers[r] = None
-            found = registers[result]
-            return self.copy(found) if aliased else found
-
-        return run
+        if live.roots[result] < count:  # never the memory of an argument
+            lines.append((self.copy, (result,), ()))
+            result = count + len(program.steps)
+        return straight_line(count, lines, result)
 
     def bind(self, step: Step, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """The kernel of one step."""
@@ -148,7 +141,7 @@ class Kernels:
         """The library's own matmul."""
         if not shapes[0][-1]:
             return lambda a, b: self.zeros(step.shape)
-        return lambda a, b: self.xp.matmul(a, b)
+        return scaled_product(self.xp.matmul, step, shapes)
 
     def multiply_sum(
         self, step: MultiplySum, shapes: Sequence[Shape], overwrite: bool
@@ -228,6 +221,19 @@ class Kernels:
             return self.zeros(step.shape) if total is None else total
 
         return run
+
+
+def scaled_product(product: Kernel, step: Matmul, shapes: Sequence[Shape]) -> Kernel:
+    """A product and its scale, which goes to the smallest of operands and result."""
+    if step.scale == 1:
+        return product
+    factor = float(step.scale)
+    left, right = (size_of(shape) for shape in shapes)
+    if size_of(step.shape) < min(left, right):
+        return lambda a, b: product(a, b) * factor
+    if left <= right:
+        return lambda a, b: product(a * factor, b)
+    return lambda a, b: product(a, b * factor)
 
 
 def _embedded(

@@ -18,6 +18,7 @@ from tnconv.execution.program import (
     Loop,
     MultiplySum,
     Pad,
+    Scale,
     Shape,
     View,
 )
@@ -95,6 +96,16 @@ class NumPyKernels(Kernels):
         if overwrite:
             return lambda a, b: np.add(a, b, out=a)
         return np.add
+
+    def scale(self, step: Scale, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        if (
+            overwrite
+            and step.shape
+            and self.xp.isdtype(self.dtype, ("real floating", "complex floating"))
+        ):
+            factor = step.numerator / step.denominator
+            return lambda x: np.multiply(x, factor, out=x)
+        return super().scale(step, shapes, overwrite)
 
     def loop(self, step: Loop, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         bodies = [self.bind_program(body) for body in step.bodies]

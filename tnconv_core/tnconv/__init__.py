@@ -7,6 +7,7 @@ Operations that other packages register in the entry-point group ``tnconv.operat
 are attributes of this module too.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tnconv import networks
@@ -41,10 +42,12 @@ from tnconv.functions import (
     unfold_transpose,
 )
 from tnconv.network import Network
-from tnconv.notation import parse
 from tnconv.options import options
 from tnconv.pattern import IndexPattern
-from tnconv.rewrite import simplify
+
+if TYPE_CHECKING:
+    from tnconv.notation import parse
+    from tnconv.rewrite import simplify
 
 __version__ = "0.1.0"
 
@@ -86,10 +89,15 @@ __all__ = [
     "unfold_transpose",
 ]
 
+#: imported when they are asked for: a convolution of arrays needs neither
+_LATE = {"parse": "tnconv.notation", "simplify": "tnconv.rewrite"}
+
 if not TYPE_CHECKING:  # else a type checker would let every misspelled name pass
 
     def __getattr__(name: str) -> Any:
-        """The operation of that name which an installed package registers."""
+        """A late import, or the operation that an installed package registers."""
+        if name in _LATE:
+            return getattr(import_module(_LATE[name]), name)
         from tnconv.execution.registry import load, plugins
 
         if not name.startswith("_") and name in plugins("tnconv.operations"):
@@ -104,4 +112,4 @@ if not TYPE_CHECKING:  # else a type checker would let every misspelled name pas
 def __dir__() -> list[str]:
     from tnconv.execution.registry import plugins
 
-    return sorted({*globals(), *plugins("tnconv.operations")})
+    return sorted({*globals(), *_LATE, *plugins("tnconv.operations")})

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import compress
 from typing import Any
 
 import torch
@@ -45,9 +46,12 @@ def contract(run: Run, job: Expression, arrays: Sequence[Array]) -> Array:
     """The door: run an expression, differentiably where that is wanted."""
     if _transforming():
         return Contraction.apply(job, run, *arrays)  # type: ignore[no-untyped-call]
-    graded = torch.is_grad_enabled() and any(a.requires_grad for a in arrays)
-    if graded or forward_ad._current_level >= 0:
+    if forward_ad._current_level >= 0:
         return _apply(job, run, *arrays)
+    if torch.is_grad_enabled():
+        for array in arrays:
+            if array.requires_grad:
+                return _apply(job, run, *arrays)
     return run(arrays)
 
 
@@ -62,15 +66,12 @@ class Contraction(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Array) -> None:
         """Keep the arrays that the wanted gradients read, and no others."""
-        job, _, *arrays = inputs
-        ctx.job = job
+        ctx.job = job = inputs[0]
         ctx.set_materialize_grads(False)
-        read = _read_by(job.network, tuple(ctx.needs_input_grad[2:]))
-        ctx.save_for_backward(
-            *[a if kept else None for a, kept in zip(arrays, read, strict=True)]
-        )
+        read = _read_by(job.network, tuple(ctx.needs_input_grad))
+        ctx.save_for_backward(*compress(inputs, read))
         if forward_ad._current_level >= 0:
-            ctx.save_for_forward(*arrays)
+            ctx.save_for_forward(*inputs[2:])
 
     @staticmethod
     def backward(ctx: Any, cotangent: Array | None) -> tuple[Array | None, ...]:
@@ -80,7 +81,9 @@ class Contraction(torch.autograd.Function):
             return (None,) * len(wanted)
         names = tuple(network.arguments)
         own = fresh(network, "cotangent")
-        arrays = dict(zip(names, ctx.saved_tensors, strict=True)) | {own: cotangent}
+        kept = compress(names, _read_by(network, tuple(wanted))[2:])
+        arrays = dict(zip(kept, ctx.saved_tensors, strict=True))
+        arrays[own] = cotangent
 
         def vjp(name: str) -> Array:
             key = ("vjp", name)
@@ -142,14 +145,15 @@ _apply: Callable[..., Array] = super(torch.autograd.Function, Contraction).apply
 
 
 @lru_cache(maxsize=4096)
-def _read_by(network: Network, wanted: tuple[bool, ...]) -> tuple[bool, ...]:
-    """Which arrays the wanted VJPs read: all but what they differentiate, if once."""
+def _read_by(network: Network, needed: tuple[bool, ...]) -> tuple[bool, ...]:
+    """Which inputs of the function the wanted VJPs read: of the arrays, all but what is
+    differentiated, if it is read once; the first two are no arrays."""
     names = set(network.arguments)
     read: set[str] = set()
-    for name, want in zip(network.arguments, wanted, strict=True):
+    for name, want in zip(network.arguments, needed[2:], strict=True):
         if want:
             read |= names if readers(network, name) > 1 else names - {name}
-    return tuple(name in read for name in network.arguments)
+    return (False, False, *[name in read for name in network.arguments])
 
 
 def _total(parts: Sequence[_Derived], arrays: Mapping[str, Array]) -> Array:

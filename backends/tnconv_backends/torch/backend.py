@@ -7,10 +7,10 @@ from typing import Any
 
 import array_api_compat.torch as compat_torch
 import torch
+from torch.compiler import is_compiling
 
 from tnconv.errors import ArrayError
 from tnconv.execution.backend import Place
-from tnconv.execution.calibration import machine_for
 from tnconv.execution.program import Program
 from tnconv.planning.device import Device, cpu
 from tnconv.planning.machine import Machine
@@ -63,6 +63,8 @@ class TorchBackend:
 
     def machine(self, place: Place) -> Machine:
         """The constants for the device class of a place."""
+        from tnconv.execution.calibration import machine_for
+
         return machine_for(self.name, device_class(place)).with_dtype(place.dtype)
 
     def home(self, dtype: str, device: Any = None) -> Place:
@@ -85,15 +87,15 @@ class TorchBackend:
 
     def call(self, run: Run, job: Any, arrays: Sequence[Array]) -> Array:
         """Run; where derivatives are wanted, through the one autograd function."""
-        if torch.compiler.is_compiling():
+        if is_compiling():
             return _uncompiled(run, job, arrays)
-        graded = torch.is_grad_enabled()
+        watched = is_transformed()
         for array in arrays:
             if array.layout is not DENSE:  # a cached call may meet a sparse tensor
                 self.place(array)
-            if graded and array.requires_grad:
-                return contract(run, job, arrays)
-        return contract(run, job, arrays) if is_transformed() else run(arrays)
+            if array.requires_grad:
+                watched = True
+        return contract(run, job, arrays) if watched else run(arrays)
 
 
 def device_class(place: Place) -> Device:

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from tnconv.execution.liveness import analyze
 from tnconv.execution.program import (
     Add,
     AddInto,
@@ -19,13 +18,14 @@ from tnconv.execution.program import (
     Native,
     Pad,
     Program,
+    Scale,
     Shape,
     Stack,
     Step,
     Sum,
     View,
 )
-from tnconv_backends.kernels import Kernel, Kernels
+from tnconv_backends.kernels import Kernel, Kernels, scaled_product
 from tnconv_backends.torch.gather import bind_gather
 from tnconv_backends.torch.native import bind_native
 from tnconv_backends.torch.products import (
@@ -49,16 +49,8 @@ class TorchKernels(Kernels):
     """Kernels for one dtype and device; right for any strides and storage offset."""
 
     def bind_program(self, program: Program) -> Run:
-        """A closure over tensors; a program of one call is that call."""
-        program = without_identities(program)
-        if len(program.steps) != 1:
-            return super().bind_program(program)
-        step, count = program.steps[0], len(program.inputs)
-        alone = program.result == count and step.sources == tuple(range(count))
-        if not alone or analyze(program).roots[count] < count:
-            return super().bind_program(program)
-        kernel = self.bind(step, [shape for _, shape in program.inputs], False)
-        return lambda arrays: kernel(*arrays)
+        """A closure over tensors, without the views that change nothing."""
+        return super().bind_program(without_identities(program))
 
     def copy(self, x: Array) -> Array:
         """Fresh contiguous memory."""
@@ -91,7 +83,14 @@ class TorchKernels(Kernels):
 
     def matmul(self, step: Matmul, shapes: Shapes, overwrite: bool) -> Kernel:
         bind = bind_matmul if self.matrices else bind_elementwise_matmul
-        return bind(step, shapes)
+        return scaled_product(bind(step, shapes), step, shapes)
+
+    def scale(self, step: Scale, shapes: Shapes, overwrite: bool) -> Kernel:
+        """In place where nobody else reads the array."""
+        if overwrite and self.dtype.is_floating_point:
+            factor = step.numerator / step.denominator
+            return lambda x: x.mul_(factor)
+        return super().scale(step, shapes, overwrite)
 
     def multiply_sum(
         self, step: MultiplySum, shapes: Shapes, overwrite: bool

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 
-from tnconv.execution.program import Native, Shape
+from tnconv.execution.program import Convolution, Native, Shape
 from tnconv_backends.kernels import Kernel
 
 Tensor = Any
@@ -21,11 +22,10 @@ def bind_native(step: Native, shapes: Sequence[Shape], overwrite: bool) -> Kerne
     """The convolution, its transpose, or its weight gradient."""
     how = step.convolution
     dims = len(how.kernel)
+    if how.role == "forward":
+        return partial(FORWARD[dims], **_spoken(how))
     stride, padding = list(how.stride), list(how.padding)
     dilation, groups = list(how.dilation), how.groups
-    if how.role == "forward":
-        conv = FORWARD[dims]
-        return lambda x, w: conv(x, w, None, stride, padding, dilation, groups)
     backward, zeros = torch.ops.aten.convolution_backward.default, [0] * dims
     if how.role == "transposed":  # the input gradient: no slower, on 1x1 much faster
 
@@ -46,3 +46,18 @@ def bind_native(step: Native, shapes: Sequence[Shape], overwrite: bool) -> Kerne
         )[1]  # fmt: skip
 
     return weight
+
+
+def _spoken(how: Convolution) -> dict[str, Any]:
+    """What differs from PyTorch's defaults, as ints where it can be: parsed faster."""
+    given = {
+        "stride": (how.stride, 1),
+        "padding": (how.padding, 0),
+        "dilation": (how.dilation, 1),
+        "groups": ((how.groups,), 1),
+    }
+    return {
+        name: values[0] if len(set(values)) == 1 else values
+        for name, (values, default) in given.items()
+        if set(values) != {default}
+    }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from tnconv.execution.program import Program
-from tnconv.planning.machine import Machine
+if TYPE_CHECKING:
+    from tnconv.execution.program import Program
+    from tnconv.planning.machine import Machine
 
 Array = Any
 

@@ -12,13 +12,13 @@ from typing import Any
 
 from tnconv.errors import ArgumentError
 from tnconv.execution.backend import Backend, Measurable, Place
-from tnconv.execution.calibration import calibration_file, machine_for, save
+from tnconv.execution.calibration import calibration_file, save
 from tnconv.execution.expression import ITEMSIZE
-from tnconv.execution.probes import Group, groups
+from tnconv.execution.probes import groups
 from tnconv.execution.program import Program
 from tnconv.execution.registry import backend as backend_named
 from tnconv.planning.fit import Sample, fitted, misfit
-from tnconv.planning.machine import Machine, NativeRate
+from tnconv.planning.machine import Machine
 
 #: rounds of one program at least and at most, and seconds that are enough for it
 LEAST, MOST, ENOUGH = 3, 200, 0.15
@@ -45,7 +45,9 @@ class Calibration:
                 found.append((field.name, *(f"{value:.3g}" for value in pair)))
         for kind, rate in self.new.native.items():
             name = f"{' '.join(kind)}, flop/s"
-            found.append((name, f"{self.old.native[kind].rate:.3g}", f"{rate.rate:.3g}"))
+            found.append(
+                (name, f"{self.old.native[kind].rate:.3g}", f"{rate.rate:.3g}")
+            )
         return found
 
 

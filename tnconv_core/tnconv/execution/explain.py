@@ -69,14 +69,21 @@ class Explanation:
 def _row(plan: Considered, measured: bool) -> tuple[str, ...]:
     mark = "* " if plan.chosen else "  "
     name = mark + (" ".join(plan.forms) or "a view")
-    cells = (name, plan.rewrites, f"{plan.seconds * 1e3:.3f}", f"{plan.peak / 2**20:.1f}")
+    cells = (
+        name,
+        plan.rewrites,
+        f"{plan.seconds * 1e3:.3f}",
+        f"{plan.peak / 2**20:.1f}",
+    )
     if not measured:
         return cells
     time = "" if plan.measured is None else f"{plan.measured * 1e3:.3f}"
     return (*cells, time)
 
 
-def explain(expression: Expression, measure: bool = False, limit: int = 8) -> Explanation:
+def explain(
+    expression: Expression, measure: bool = False, limit: int = 8
+) -> Explanation:
     """What was considered for an expression: see :meth:`Expression.explain`."""
     backend = expression.backend
     place = expression.place

@@ -12,14 +12,13 @@ from tnconv.execution.backend import Backend, Place
 from tnconv.execution.cache import BoundedCache, clear_all
 from tnconv.execution.registry import backend as backend_named
 from tnconv.execution.registry import backend_for
-from tnconv.execution.report import report
 from tnconv.network import Network
 from tnconv.options import Options, changed, current
-from tnconv.planning.plan import Plan
-from tnconv.planning.planner import Planned, plan_network
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the planner is loaded by the first network that is planned
     from tnconv.execution.explain import Explanation
+    from tnconv.planning.plan import Plan
+    from tnconv.planning.planner import Planned
 
 Array = Any
 Run = Callable[[Sequence[Array]], Array]
@@ -92,6 +91,8 @@ class Expression:
         return explain(self, measure, limit)
 
     def __str__(self) -> str:
+        from tnconv.execution.report import report
+
         return report(self.planned, self.backend.name, self.dtype)
 
     def draw(self, path: str | None = None) -> Any:
@@ -215,6 +216,8 @@ def planned_expression(
     key = (network, machine.key, place.dtype, options)
 
     def make() -> Planned:
+        from tnconv.planning.planner import plan_network
+
         planned = plan_network(
             searched(network, place.dtype), machine, itemsize, options
         )
@@ -222,7 +225,13 @@ def planned_expression(
 
     planned = _PLANS.get_or_make(key, make)
     return Expression(
-        network, backend, place.dtype, options, planned, BoundedCache(32, shared=False), place
+        network,
+        backend,
+        place.dtype,
+        options,
+        planned,
+        BoundedCache(32, shared=False),
+        place,
     )
 
 

@@ -10,6 +10,7 @@ from tnconv.execution.program import (
     AddInto,
     Conjugate,
     Program,
+    Scale,
     Shape,
     Step,
     View,
@@ -66,7 +67,7 @@ def _may_overwrite(
 ) -> bool:
     """Whether the accumulator among the sources is this step's to destroy."""
     step = steps[at]
-    if isinstance(step, Add):
+    if isinstance(step, (Add, Scale)):
         total, other = step.sources[0], step.sources[1:]
     elif isinstance(step, AddInto) and len(step.sources) == 2:
         total, other = step.sources[1], step.sources[:1]
@@ -108,7 +109,7 @@ def _buffers(program: Program) -> list[int]:
     buffers = list(range(count))
     for at, step in enumerate(program.steps):
         if live.overwrites[at]:
-            buffers.append(buffers[step.sources[0 if isinstance(step, Add) else 1]])
+            buffers.append(buffers[step.sources[1 if isinstance(step, AddInto) else 0]])
         elif _aliases(step):
             buffers.append(buffers[step.sources[0]])
         else:

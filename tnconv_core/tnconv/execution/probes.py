@@ -83,7 +83,11 @@ def _viewed() -> tuple[Step, ...]:
     """Two views, one of the other: the second alone would be a copy of an argument."""
     turned = _maps((0, 1), (1, 0))
     view = View((0,), (64, 64), turned, (64, 64), False)
-    return view, View((1,), (64, 64), turned, (64, 64), False), Scale((2,), (64, 64), 3, 2)
+    return (
+        view,
+        View((1,), (64, 64), turned, (64, 64), False),
+        Scale((2,), (64, 64), 3, 2),
+    )
 
 
 def transposed(run: int) -> Program:

@@ -9,6 +9,7 @@ unless they come from a :class:`View` that copies nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from math import prod
 from typing import ClassVar
 
@@ -87,8 +88,12 @@ class Sum(Step):
 
 @dataclass(frozen=True, slots=True)
 class Matmul(Step):
-    """Batched matrix product over the last two axes; leading axes broadcast."""
+    """Batched matrix product over the last two axes; leading axes broadcast.
 
+    Multiplied by ``scale``, which the backend applies to whatever is smallest.
+    """
+
+    scale: Fraction = Fraction(1)
     kind: ClassVar[str] = "matmul"
 
 

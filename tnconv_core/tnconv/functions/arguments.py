@@ -45,8 +45,10 @@ def frozen(value: Any) -> Any:
 
 def hyper(*values: Any) -> tuple[Any, ...]:
     """All hyper-parameters of a call as one hashable tuple."""
-    # the usual kinds are passed without a call: this runs before every look-up
-    return tuple([v if type(v) is int or type(v) is str else frozen(v) for v in values])
+    for value in values:  # this runs before every look-up: the usual kinds as they are
+        if type(value) is not int and type(value) is not str:
+            return tuple([frozen(v) for v in values])
+    return values
 
 
 def operation(

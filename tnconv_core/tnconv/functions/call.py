@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from tnconv.errors import ArgumentError
 from tnconv.execution.cache import BoundedCache
-from tnconv.execution.expression import Run, places_of, planned_expression
+from tnconv.execution.expression import places_of, planned_expression
 from tnconv.execution.registry import backend_for
-from tnconv.network import Network
 from tnconv.options import current
+
+if TYPE_CHECKING:
+    from tnconv.network import Network
 
 Array = Any
 
@@ -30,17 +33,8 @@ class Operation:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    run: Run
-    job: Any
-    call: Callable[[Run, Any, Sequence[Array]], Array]
-    #: which array is each argument of the network; None: they are in order
-    order: tuple[int, ...] | None
-    #: the index that lines a bias up with the channels
-    spread: tuple[slice | None, ...] | None
-
-
+#: what a known call is: arrays, the bias last, to the result
+_Entry = Callable[[Sequence[Array]], Array]
 _CALLS: BoundedCache[_Entry] = BoundedCache(4096)
 
 
@@ -51,23 +45,48 @@ def call(
     bias: Array | None = None,
 ) -> Array:
     """Run an operation on arrays; ``bias`` is added along the channel axis."""
+    given = arrays if bias is None else (*arrays, bias)
     try:
         key = (
             operation,
             arguments,
             current(),
-            *[(type(a), a.shape, a.dtype, a.device) for a in arrays],
-            None if bias is None else (type(bias), bias.shape, bias.dtype, bias.device),
+            len(arrays),
+            *[(type(a), a.shape, a.dtype, a.device) for a in given],
         )
         entry = _CALLS.entries.get(key)
-    except (AttributeError, TypeError):  # not an array, or a library without device
-        key, entry = None, None
+    except (AttributeError, TypeError):  # no array, or one that hides what it is
+        key = _spelled_out(operation, arrays, arguments, given)
+        entry = _CALLS.entries.get(key)
     if entry is None:
-        entry = _planned(operation, arrays, arguments, bias, key)
-    if entry.order is not None:
-        arrays = tuple([arrays[j] for j in entry.order])
-    result = entry.call(entry.run, entry.job, arrays)
-    return result if bias is None else result + bias[entry.spread]
+        entry = _CALLS.get_or_make(
+            key, lambda: _planned(operation, arrays, arguments, bias)
+        )
+    return entry(given)
+
+
+def _spelled_out(
+    operation: Operation,
+    arrays: tuple[Array, ...],
+    arguments: tuple[Any, ...],
+    given: tuple[Array, ...],
+) -> tuple[Any, ...]:
+    """The key where the library's dtype or device has no hash, or is not shown.
+
+    A device without a hash is known by its ``id`` (CuPy's are); for other arrays their
+    backend is asked where they are.
+    """
+    facts: Sequence[Any]
+    try:
+        facts = [(type(a), a.shape, a.dtype, int(a.device.id)) for a in given]
+        hash(tuple(facts))
+    except (AttributeError, TypeError):
+        places = places_of(operation.name, given, _names(operation, arrays))
+        facts = [
+            (type(a), tuple(a.shape), place)
+            for a, place in zip(given, places, strict=False)  # too many: refused later
+        ]
+    return (operation, arguments, current(), len(arrays), *facts)
 
 
 def _planned(
@@ -75,26 +94,35 @@ def _planned(
     arrays: tuple[Array, ...],
     arguments: tuple[Any, ...],
     bias: Array | None,
-    key: Any,
 ) -> _Entry:
+    """Check, plan and compile a call that was not met before."""
     given = arrays if bias is None else (*arrays, bias)
-    names = operation.names or tuple(f"array {j + 1}" for j in range(len(arrays)))
-    places = places_of(operation.name, given, (*names, "bias"))
+    places = places_of(operation.name, given, _names(operation, arrays))
     shapes = [tuple(int(n) for n in a.shape) for a in arrays]
-    if key is None:  # dtype or device hidden: the place knows them
-        key = (operation, arguments, current(), *places, *map(tuple, shapes))
-        key = (*key, None if bias is None else tuple(bias.shape))
+    network = operation.build(*shapes, *arguments)
+    kind: Any = type(arrays[0])
+    backend = backend_for(kind)
+    found = planned_expression(network, backend, places[0], current())
+    spread = _spread(operation.name, network, arrays, bias)
+    entry: _Entry = partial(backend.call, found.compiled(places[0]), found)
+    order = _order(operation, network)
+    if order is not None:
+        entry = _reordered(entry, order)
+    return entry if spread is None else _biased(entry, spread)
 
-    def make() -> _Entry:
-        network = operation.build(*shapes, *arguments)
-        kind: Any = type(arrays[0])
-        backend = backend_for(kind)
-        found = planned_expression(network, backend, places[0], current())
-        spread = _spread(operation.name, network, arrays, bias)
-        run, order = found.compiled(places[0]), _order(operation, network)
-        return _Entry(run, found, backend.call, order, spread)
 
-    return _CALLS.get_or_make(key, make)
+def _reordered(entry: _Entry, order: tuple[int, ...]) -> _Entry:
+    return lambda given: entry([given[j] for j in order])
+
+
+def _biased(entry: _Entry, spread: tuple[slice | None, ...]) -> _Entry:
+    return lambda given: entry(given[:-1]) + given[-1][spread]
+
+
+def _names(operation: Operation, arrays: Sequence[Array]) -> tuple[str, ...]:
+    """What errors call the arrays; the bias is last."""
+    names = operation.names or tuple(f"array {j + 1}" for j in range(len(arrays)))
+    return (*names, "bias")
 
 
 def _order(operation: Operation, network: Network) -> tuple[int, ...] | None:

@@ -9,7 +9,6 @@ from tnconv.errors import ArgumentError
 from tnconv.execution.cache import BoundedCache
 from tnconv.functions.call import Operation, call
 from tnconv.network import Network
-from tnconv.notation import parse
 from tnconv.options import options as options_set
 
 Array = Any
@@ -89,6 +88,8 @@ def _check(notation: Any, sizes: Any) -> None:
 
 def _from_text(text: str, sizes: dict[str, int]) -> Operation:
     def build(*shapes: tuple[int, ...]) -> Network:
+        from tnconv.notation import parse
+
         network = parse(text, sizes=sizes, shapes=list(shapes))
         if unknown := sorted(set(sizes) - set(network.sizes)):
             raise ArgumentError(

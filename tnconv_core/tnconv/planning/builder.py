@@ -7,6 +7,8 @@ is what runs. Equal steps are written once, so twin sub-networks are contracted 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 from math import prod
 from typing import Any
@@ -15,6 +17,7 @@ from tnconv.axis import Axis
 from tnconv.execution.program import (
     AddInto,
     AxisMap,
+    Matmul,
     Pad,
     Shape,
     Step,
@@ -216,6 +219,22 @@ class Builder:
         return self.plain(self.add(Sum((source,), shape, axes)), [[a] for a in kept])
 
     # ---- writing
+
+    def scaled(self, value: Value, scale: Fraction) -> tuple[Value, bool]:
+        """Scale the matrix product that was written last, if ``value`` reads it.
+
+        There it costs next to nothing. Returns the value, and whether it is scaled.
+        Integers are scaled at the very end, where they are rounded once.
+        """
+        last = len(self.shapes) - 1
+        if not self.machine.inexact or not self.steps or value.register != last:
+            return value, False
+        step = self.steps[-1]
+        if not isinstance(step, Matmul):
+            return value, False
+        self._known.pop(step, None)
+        self.steps[-1] = replace(step, scale=step.scale * scale)
+        return value, True
 
     def add_into(
         self,

@@ -58,9 +58,10 @@ def candidates(
 
     >>> from tnconv import networks
     >>> from tnconv.options import current
-    >>> from tnconv.planning.machine import NUMPY
+    >>> from tnconv.planning.constants import nearest
+    >>> from tnconv.planning.device import cpu
     >>> network = networks.conv((2, 3, 9), (4, 3, 3))
-    >>> found = candidates(network, NUMPY, 4, current(), limit=3)
+    >>> found = candidates(network, nearest("numpy", cpu(2)), 4, current(), limit=3)
     >>> len({plan.planned.program for plan in found})
     3
     """
@@ -71,7 +72,7 @@ def candidates(
     for candidate in _explored(network, job, TRIES * limit):
         if len(programs) == limit:
             break
-        if _fits(candidate.planned, options) and _is_new(candidate, programs):
+        if _fits(candidate, chosen, options) and _is_new(candidate, programs):
             found.append(candidate)
     found.sort(key=lambda candidate: candidate.planned.seconds)
     return (Candidate(chosen), *found)
@@ -164,8 +165,15 @@ def _named(veto: Veto) -> str:
     return f"{form} at {labels}" if labels else f"{form} {variant}"
 
 
-def _fits(planned: Planned, options: Options) -> bool:
-    return options.memory_limit is None or planned.peak <= options.memory_limit
+def _fits(candidate: Candidate, chosen: Planned, options: Options) -> bool:
+    """Whether a plan keeps to the options, as far as the chosen one does."""
+    if options.memory_limit is not None:
+        if candidate.planned.peak > options.memory_limit:
+            return False
+    if options.forms is None:
+        return True
+    allowed = {*options.forms, *(step.form for step in chosen.plan.steps)}
+    return allowed.issuperset(candidate.forms)
 
 
 def _is_new(candidate: Candidate, programs: set[Program]) -> bool:

@@ -235,7 +235,9 @@ def _native_seconds(
     maps = {"forward": step.shape, "transposed": left, "weight": right}
     rate = m.native[c.role, kind]
     # the zeros that a stride leaves between outputs cost a little of what they are
-    share = rate.share(len(c.kernel), max(c.dilation) > 1) / prod(c.stride) ** rate.stride
+    share = (
+        rate.share(len(c.kernel), max(c.dilation) > 1) / prod(c.stride) ** rate.stride
+    )
     taps, space = prod(c.kernel), prod(maps[c.role][2:])
     return rate.seconds(flops / share, channels, taps, space, size_of(step.shape))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 from tnconv.execution.program import Pad, Scale
 from tnconv.network import Network
@@ -11,7 +12,10 @@ from tnconv.planning.builder import Builder, Value
 
 def finish(builder: Builder, value: Value, network: Network) -> int:
     """The register that holds the result, contiguous, in the shape of the output."""
-    sizes = network.sizes
+    sizes, scale = network.sizes, network.scale
+    if scale != 1:
+        value, done = builder.scaled(value, scale)
+        scale = Fraction(1) if done else scale
     labels = [label for axis in network.output for label in axis.labels]
     whole = all(axis.is_composite(sizes) for axis in network.output)
     if whole and len(set(labels)) == len(labels):
@@ -19,8 +23,7 @@ def finish(builder: Builder, value: Value, network: Network) -> int:
         register = builder.read(value, groups, own=True)
     else:
         register = _scattered(builder, value, network)
-    if network.scale != 1:
-        scale = network.scale
+    if scale != 1:
         shape = builder.shapes[register]
         register = builder.add(
             Scale((register,), shape, scale.numerator, scale.denominator)

@@ -45,9 +45,7 @@ def misfit(samples: Sequence[Sample], machine: Machine, itemsize: int) -> float:
     """The mean of |log(predicted / measured)|: 0.1 means a tenth off."""
     errors = [
         abs(
-            log(
-                (predicted(s.program, machine, itemsize) + NOISE) / (s.seconds + NOISE)
-            )
+            log((predicted(s.program, machine, itemsize) + NOISE) / (s.seconds + NOISE))
         )
         for s in samples
     ]

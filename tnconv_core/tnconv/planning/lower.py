@@ -22,6 +22,7 @@ class Lowered:
     """The program of a plan, its price, and a line for each step of the path."""
 
     program: Program
+    seconds: float
     flops: int
     bytes: int
     lines: tuple[str, ...]
@@ -58,7 +59,8 @@ def lower(
     whole = values[len(problem.operands) + len(plan.steps) - 1 if plan.steps else 0]
     result = finish(builder, whole, plan.network)
     program = _trimmed(Program(arguments, tuple(builder.steps), result))
-    return Lowered(program, builder.cost.flops, builder.cost.bytes, tuple(lines))
+    cost = builder.cost
+    return Lowered(program, cost.seconds, cost.flops, cost.bytes, tuple(lines))
 
 
 def _leaf(
@@ -100,7 +102,9 @@ def _step(
     if not step.values:
         return constant_value(builder, rules[0], alive), f"constant: {names}"
     parts = tuple(values[v] for v in step.values)
-    site = Site(parts, rules, alive, subset == problem.full, _are_twins(parts))
+    final = subset == problem.full
+    order = problem.network.output_labels if final else ()
+    site = Site(parts, rules, alive, final, _are_twins(parts), order)
     form = forms[step.form]
     line = f"{form.describe(site, step.variant)}: {names}"
     value = form.emit(builder, site, step.variant)

@@ -13,6 +13,8 @@ from functools import cached_property
 
 from tnconv.planning.device import Device
 
+#: a processor of which nothing is known
+ANY = Device()
 #: what a native convolution is known by: its role and its kind of groups
 Kind = tuple[str, str]
 ROLES = ("forward", "transposed", "weight")
@@ -70,11 +72,13 @@ class Machine:
     """The constants of one backend on one device class."""
 
     name: str
-    device: Device = Device()
+    device: Device = ANY
     #: whether windows and diagonals are strided views that copy nothing
     strided: bool = True
     #: whether an elementwise product is stored before it is summed
     stored: bool = True
+    #: whether numbers are rounded (floats), so that factors may be moved about
+    inexact: bool = True
     #: native convolutions by number of spatial dimensions; empty: none
     native_dims: tuple[int, ...] = ()
     native: Mapping[Kind, NativeRate] = field(default_factory=dict)
@@ -109,7 +113,8 @@ class Machine:
     def with_dtype(self, dtype: str) -> Machine:
         """The constants for another dtype: wider elements multiply more slowly."""
         factor = {"float64": 0.5, "complex64": 0.25, "complex128": 0.12}.get(dtype, 1.0)
-        if dtype.startswith(("int", "uint")):
+        inexact = not dtype.startswith(("int", "uint"))
+        if not inexact:
             factor = 0.02  # no library multiplies integer matrices by blocks
         if factor == 1.0:
             return self
@@ -119,7 +124,13 @@ class Machine:
         }
         real = dtype in ("float16", "bfloat16", "float32", "float64")
         dims = self.native_dims if real else ()
-        return replace(self, gemm=self.gemm * factor, native=native, native_dims=dims)
+        return replace(
+            self,
+            gemm=self.gemm * factor,
+            native=native,
+            native_dims=dims,
+            inexact=inexact,
+        )
 
     @cached_property
     def key(self) -> Hashable:

@@ -16,6 +16,7 @@ from tnconv.planning.blocks import (
     cuts,
     loop_program,
 )
+from tnconv.planning.looped import looped
 from tnconv.planning.machine import Machine
 from tnconv.planning.plan import Blocks
 from tnconv.planning.rivals import Planned, form_table, unlimited
@@ -63,6 +64,8 @@ class _Job:
 def _within(network: Network, job: _Job) -> Planned | None:
     """The cheapest plan under the limit: whole, in blocks of one label, or of two."""
     whole = unlimited(network, job.machine, job.itemsize, job.options)
+    if not job.depth:
+        whole = looped(whole, job.machine, job.itemsize)
     limit = job.options.memory_limit
     if limit is None or whole.peak <= limit:
         return whole

@@ -194,9 +194,7 @@ def _found(
     return Plan(problem.network, unroll(whole, problem), whole.seconds, source)
 
 
-def _allowed(
-    options: Options, table: Mapping[str, Form]
-) -> Iterator[tuple[Form, ...]]:
+def _allowed(options: Options, table: Mapping[str, Form]) -> Iterator[tuple[Form, ...]]:
     """The forms in force; then, for networks these cannot contract, two that always
     can."""
     if options.forms is None:

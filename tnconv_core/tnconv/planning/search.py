@@ -167,7 +167,9 @@ class Search:
         values = tuple(Value(j, part.axes) for j, part in enumerate(parts))
         rules = tuple(self.problem.constraint(j) for j in constraints)
         alive = self.problem.names(self.problem.alive(subset))
-        return Site(values, rules, alive, subset == self.problem.full, are_twins(parts))
+        final = subset == self.problem.full
+        order = self.problem.network.output_labels if final else ()
+        return Site(values, rules, alive, final, are_twins(parts), order)
 
     def _estimator(self, shapes: Iterable[Shape]) -> Estimator:
         sizes = self.problem.network.sizes

@@ -14,14 +14,16 @@ Constraint = Pattern | Reindex
 @dataclass(frozen=True, slots=True)
 class Site:
     """One or two values, the patterns and index maps between them, and the labels
-    that are needed afterwards. ``final``: nothing is left to contract. ``twins``: the
-    two values are copies of one another, label for label in their order."""
+    that are needed afterwards. ``final``: nothing is left to contract, and the result
+    has its labels in this ``order``. ``twins``: the two values are copies of one
+    another, label for label in their order."""
 
     values: tuple[Value, ...]
     constraints: tuple[Constraint, ...]
     alive: frozenset[str]
     final: bool = False
     twins: bool = False
+    order: tuple[str, ...] = ()
 
 
 Variant = tuple[Hashable, ...]

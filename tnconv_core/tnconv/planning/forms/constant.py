@@ -7,6 +7,7 @@ so that a free leg never costs more than a matrix over the other two.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from tnconv.execution.program import Constant
 from tnconv.network import Pattern
@@ -38,7 +39,7 @@ def constant_value(b: Builder, constraint: Constraint, labels: Iterable[str]) ->
 def _pair(b: Builder, site: Site) -> Site:
     (value,), (constraint,) = site.values, site.constraints
     array = constant_value(b, constraint, {*value.labels, *site.alive})
-    return Site((value, array), (), site.alive, site.final)
+    return replace(site, values=(value, array), constraints=(), twins=False)
 
 
 def _variants(b: Builder, site: Site) -> Iterable[Variant]:

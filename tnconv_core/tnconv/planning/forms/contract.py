@@ -18,10 +18,12 @@ def _reduced(b: Builder, site: Site) -> tuple[Value, Value]:
 
 
 def gemm_variants(b: Builder, site: Site) -> Iterable[Variant]:
-    """(loop label or "", swapped): which label is looped over as a batch, if any.
+    """(loop label or "", swapped, ordered): which label is looped over as a batch, if
+    any; whether rows and columns stand as in the result instead of as in memory.
 
     A label at the outside of memory is often better left there, as a batch, than
-    permuted inside: summed over afterwards where it is contracted.
+    permuted inside: summed over afterwards where it is contracted. Operands smaller
+    than the result are better permuted than the result.
     """
     left, right = site.values
     shared, summed, _, _ = split_labels(left.labels, right.labels, site.alive)
@@ -32,7 +34,17 @@ def gemm_variants(b: Builder, site: Site) -> Iterable[Variant]:
         if outer in summed or (outer in site.alive and len(order) > 1):
             loops.append(str(outer))
     swaps = (False, True) if site.final else (_larger_first(b, site),)
-    return [(loop, swap) for loop in dict.fromkeys(loops) for swap in swaps]
+    found = [(loop, swap, False) for loop in dict.fromkeys(loops) for swap in swaps]
+    if site.order:
+        found += [(loop, _rows_second(site), True) for loop in dict.fromkeys(loops)]
+    return found
+
+
+def _rows_second(site: Site) -> bool:
+    """Whether the second value carries the label that comes first in the result."""
+    left, right = (set(value.labels) for value in site.values)
+    first = next((a for a in site.order if (a in left) != (a in right)), None)
+    return first in right
 
 
 def _larger_first(b: Builder, site: Site) -> bool:
@@ -42,15 +54,20 @@ def _larger_first(b: Builder, site: Site) -> bool:
 
 def emit_gemm(b: Builder, site: Site, variant: Variant) -> Value:
     """One batched matrix product, and a sum over the loop label if it is contracted."""
-    loop, swap = str(variant[0]), bool(variant[1])
+    loop, swap, ordered = str(variant[0]), bool(variant[1]), bool(variant[2])
     left, right = reversed(_reduced(b, site)) if swap else _reduced(b, site)
     shared, summed, rows, columns = split_labels(left.labels, right.labels, site.alive)
     larger = left if b.size(left.labels) >= b.size(right.labels) else right
     looped = [loop] if loop else []
     inner = [a for a in b.memory_order(larger, summed) if a != loop]
-    batch = b.memory_order(larger, shared)
-    row = [a for a in b.memory_order(left, rows) if a != loop]
-    column = [a for a in b.memory_order(right, columns) if a != loop]
+    batch, row, column = (
+        sorted(group, key=site.order.index) if ordered else b.memory_order(value, group)
+        for value, group in (
+            (larger, shared),
+            (left, rows - {loop}),
+            (right, columns - {loop}),
+        )
+    )
     ahead = [looped, batch] if loop and batch else [looped or batch]
     first = _present(ahead, left)
     second = _present(ahead, right)

@@ -1,0 +1,68 @@
+"""A plan written again in blocks: the same result, and less held."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests import oracles
+from tests.libraries import NUMPY, TORCH, Library
+from tests.strategies import Case, Limits, cases, seeds
+from tests.test_networks import built
+
+from tnconv.execution.expression import expression
+from tnconv.execution.program import Loop
+from tnconv.options import changed, current
+from tnconv.planning.constants import nearest
+from tnconv.planning.device import cpu
+from tnconv.planning.looped import looped
+from tnconv.planning.rivals import unlimited
+
+OPERATIONS = ("conv", "conv_weight_vjp", "conv_input_vjp", "kfac_input_factor")
+SETTINGS = settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large),
+)
+
+
+@pytest.mark.parametrize("library", (NUMPY, TORCH), ids=lambda lib: lib.name)
+@pytest.mark.parametrize("operation", OPERATIONS)
+@SETTINGS
+@given(data=st.data())
+def test_blocks_change_no_result(library: Library, operation: str, data: Any) -> None:
+    case = data.draw(cases(operation, Limits(axes=(1, 2, 2, 3), filled=True)))
+    case.shapes.pop("bias", None)
+    check(case, library, data.draw(seeds()))
+
+
+def check(case: Case, library: Library, seed: int) -> None:
+    """Memory so dear that every plan that holds some is cut, against the oracle."""
+    dear = replace(nearest(library.name, cpu(2)), fresh=1.0)
+    network = built(case)
+    plain = expression(network, backend=library.name, dtype="float64")
+    whole = unlimited(network, nearest(library.name, cpu(2)), 8, current())
+    cut = looped(whole, dear, 8)
+    assert cut.peak <= whole.peak
+    arrays = case.normals(seed)
+    run = replace(plain, planned=cut)
+    found = run(*[library.array(arrays[k], "float64") for k in case.shapes])
+    expected = case.apply(oracles, arrays)
+    scale = np.max(np.abs(expected), initial=1.0)
+    np.testing.assert_allclose(
+        library.values(found), expected, rtol=0, atol=1e-12 * scale
+    )
+
+
+def test_large_intermediates_are_held_a_block_at_a_time() -> None:
+    case = Case("conv", {"x": (8, 16, 40, 40), "weight": (16, 16, 3, 3)}, (), {})
+    forms = changed(current(), {"forms": ["window", "gemm"]})
+    whole = unlimited(built(case), nearest("numpy", cpu(2)), 4, forms)
+    dear = looped(whole, replace(nearest("numpy", cpu(2)), fresh=1.0), 4)
+    free = looped(whole, replace(nearest("numpy", cpu(2)), fresh=1e18), 4)
+    assert isinstance(dear.program.steps[0], Loop)
+    assert free is whole
+    assert dear.peak < whole.peak / 4
+    assert dear.plan.blocks is not None

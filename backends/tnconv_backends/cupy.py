@@ -43,7 +43,8 @@ class CuPyBackend(ArrayAPIBackend):
 
     def device_class(self, place: Place) -> Device:
         """The GPU by its name."""
-        facts = cupy.cuda.runtime.getDeviceProperties(int(place.device or 0))
+        number: Any = place.device or 0
+        facts = cupy.cuda.runtime.getDeviceProperties(int(number))
         return Device("cuda", str(facts["name"].decode()))
 
     def home(self, dtype: str, device: Any = None) -> Place:

@@ -38,7 +38,7 @@ class JAXBackend(ArrayAPIBackend):
 
     def device_class(self, place: Place) -> Device:
         """The processor, or an accelerator by its name."""
-        device = place.device or jax.devices()[0]
+        device: Any = place.device or jax.devices()[0]
         if getattr(device, "platform", "cpu") == "cpu":
             return super().device_class(place)
         return Device(device.platform, device.device_kind)

@@ -100,7 +100,8 @@ class TorchBackend:
 
 def device_class(place: Place) -> Device:
     """The processor with PyTorch's threads, or a GPU by its name."""
-    device = torch.device("cpu" if place.device is None else place.device)
+    where: Any = place.device
+    device = torch.device("cpu" if where is None else where)
     if device.type == "cuda":
         return Device("cuda", torch.cuda.get_device_name(device))
     if device.type in ("cpu", "meta"):

@@ -36,7 +36,7 @@ class Calibration:
     before: float
     after: float
 
-    def rows(self) -> list[tuple[str, str, str]]:
+    def rows(self) -> list[tuple[str, ...]]:
         """Name, old and new value of every constant that was measured."""
         found = []
         for field in fields(Machine):

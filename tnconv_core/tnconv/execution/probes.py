@@ -147,10 +147,9 @@ def multiplied(taps: int) -> Program:
 
 def matmul(batch: int, rows: int, inner: int, columns: int) -> Program:
     """A batch of matrix products."""
-    left, right, made = (rows, inner), (inner, columns), (rows, columns)
-    if batch > 1:
-        left, right, made = (batch, *left), (batch, *right), (batch, *made)
-    return program([left, right], Matmul((0, 1), made))
+    ahead = (batch,) if batch > 1 else ()
+    left, right = (*ahead, rows, inner), (*ahead, inner, columns)
+    return program([left, right], Matmul((0, 1), (*ahead, rows, columns)))
 
 
 #: groups, channels of a group in and out

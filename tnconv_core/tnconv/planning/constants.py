@@ -54,8 +54,10 @@ def from_record(record: Any) -> Machine:
     record = _table("record", record)
     device = _table("device", record.get("device"))
     named = _table("native", record.get("native", {}))
-    numbers = _numbers(_table("constants", record.get("constants")), NUMBERS)
-    flags = {name: bool(record[name]) for name in FLAGS if name in record}
+    numbers: dict[str, Any] = dict(
+        _numbers(_table("constants", record.get("constants")), NUMBERS)
+    )
+    flags: dict[str, Any] = {n: bool(record[n]) for n in FLAGS if n in record}
     dims = tuple(int(n) for n in record.get("native_dims", ()))
     native = {}
     for name, constants in named.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import log
+from typing import Any
 
 from tnconv.execution.program import Program
 from tnconv.planning.builder import Builder
@@ -88,7 +89,7 @@ def constant(machine: Machine, name: Name) -> float:
 
 def scaled(machine: Machine, name: Name, by: float) -> Machine:
     """The machine with one constant multiplied."""
-    value = constant(machine, name) * by
+    value: Any = constant(machine, name) * by
     if isinstance(name, str):
         return replace(machine, **{name: value})
     kind, field = name

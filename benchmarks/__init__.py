@@ -1,1 +1,1 @@
-"""Measurements that a reader can repeat; every claim in the docs names its command."""
+"""Measurements that a reader can repeat: ``python -m benchmarks --help``."""

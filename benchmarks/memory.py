@@ -10,14 +10,12 @@ from the kernel, which lets a process reset its own peak (Linux).
 from __future__ import annotations
 
 import argparse
-import ctypes
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import numpy as np
+from benchmarks.measure import extra_bytes
 
-import tnconv
+HELP = "extra memory of every operation on a long 1-d signal"
 
 BATCH, CHANNELS, SAMPLES, KERNEL, STRIDE = 16, 128, 16000, 80, 4
 OUTPUT = (SAMPLES - KERNEL) // STRIDE + 1
@@ -25,6 +23,8 @@ OUTPUT = (SAMPLES - KERNEL) // STRIDE + 1
 
 def operations(make: Callable[[tuple[int, ...]], Any]) -> dict[str, Callable[[], Any]]:
     """Every operation on M5's first layer, as calls; arrays are made by ``make``."""
+    import tnconv
+
     x, w = make((BATCH, 1, SAMPLES)), make((CHANNELS, 1, KERNEL))
     v = make((BATCH, CHANNELS, OUTPUT))
     return {
@@ -48,26 +48,10 @@ def given_bytes(name: str) -> int:
     return 4 * read.get(name, x + w)
 
 
-def extra_bytes(call: Callable[[], Any]) -> tuple[int, int]:
-    """Bytes of the result, and the peak beyond what was there before and the result."""
-    call()  # plans, compiles, warms up
-    ctypes.CDLL(None).malloc_trim(0)  # hand back what was freed, or it hides the peak
-    Path("/proc/self/clear_refs").write_text("5")
-    before = _status("VmRSS")
-    result = call()
-    peak = _status("VmHWM") - before
-    return int(result.nbytes), max(0, peak - int(result.nbytes))
-
-
-def _status(field: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(field + ":"):
-            return int(line.split()[1]) * 1024
-    raise OSError(f"this system does not report {field}")
-
-
 def arrays_of(library: str) -> Callable[[tuple[int, ...]], Any]:
     """Random float32 arrays of a library."""
+    import numpy as np
+
     rng = np.random.default_rng(0)
 
     def make(shape: tuple[int, ...]) -> Any:
@@ -81,21 +65,24 @@ def arrays_of(library: str) -> Callable[[tuple[int, ...]], Any]:
     return make
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
     parser.add_argument("--library", choices=("numpy", "torch"), nargs="*")
-    chosen = parser.parse_args().library or ["numpy", "torch"]
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print the table; status 1 where the system does not report memory."""
     print("| library | operation | inputs + result, MiB | extra, MiB | ratio |")
     print("|---|---|---|---|---|")
-    for library in chosen:
+    for library in options.library or ["numpy", "torch"]:
         for name, call in operations(arrays_of(library)).items():
-            result, extra = extra_bytes(call)
-            whole = result + given_bytes(name)
+            whole = int(call().nbytes) + given_bytes(name)  # plans and warms up
+            extra = extra_bytes(call)
+            if extra is None:
+                print("this system does not report the peak of a process")
+                return 1
             print(
                 f"| {library} | {name} | {whole / 2**20:.1f} | {extra / 2**20:.1f} "
                 f"| {extra / whole:.2f} |"
             )
-
-
-if __name__ == "__main__":
-    main()
+    return 0

@@ -1,21 +1,20 @@
 """Microseconds per call of tiny cached layers: tnconv and PyTorch, turn by turn.
 
-    python benchmarks/overhead.py
+    python -m benchmarks overhead
 
 One thread; the median of many short rounds, in which the two (and PyTorch once more, to
 show what the clock can resolve) take turns.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
 from statistics import median
 from time import perf_counter
 from typing import Any
 
-import torch
-from torch.nn import functional as F
-
-import tnconv
-
+HELP = "microseconds per cached call of tiny layers, tnconv and PyTorch"
 ROUNDS, CALLS = 300, 20
 LAYERS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     "3x3, padding 1": ((1, 3, 6, 6), (4, 3, 3, 3), {"padding": 1}),
@@ -34,18 +33,20 @@ def once(run: Callable[[], Any]) -> float:
     return (perf_counter() - start) / CALLS * 1e6
 
 
-def measured(runs: list[Callable[[], Any]]) -> list[float]:
+def measured(runs: list[Callable[[], Any]], rounds: int) -> list[float]:
     """The median of each, the runs taking turns."""
     for run in runs:
         once(run)
-    rounds = [[once(run) for run in runs] for _ in range(ROUNDS)]
-    return [median(times) for times in zip(*rounds, strict=True)]
+    times = [[once(run) for run in runs] for _ in range(rounds)]
+    return [median(own) for own in zip(*times, strict=True)]
 
 
-def main() -> None:
-    """Print a line for each layer, with and without gradients."""
-    torch.set_num_threads(1)
-    print(f"{'layer':<26}{'tnconv':>9}{'torch':>9}{'again':>9}{'added':>9}  (us)")
+def pairs() -> Iterator[tuple[str, Callable[[], Any], Callable[[], Any]]]:
+    """Each layer with and without gradients: its name, our call and PyTorch's."""
+    import torch
+
+    import tnconv
+
     for wanted in (False, True):
         for name, (x_shape, weight_shape, hyper) in LAYERS.items():
             x = torch.randn(x_shape)
@@ -55,15 +56,25 @@ def main() -> None:
                 return tnconv.conv(x, weight, **known)
 
             def peer(x: Any = x, weight: Any = weight, known: Any = hyper) -> Any:
-                return F.conv2d(x, weight, **known)
+                return torch.nn.functional.conv2d(x, weight, **known)
 
-            assert torch.allclose(ours(), peer(), atol=1e-4)
-            mine, theirs, again = measured([ours, peer, peer])
-            label = f"{name}, grad" if wanted else name
-            print(
-                f"{label:<26}{mine:9.1f}{theirs:9.1f}{again:9.1f}{mine - theirs:9.1f}"
-            )
+            if not torch.allclose(ours(), peer(), atol=1e-4):
+                raise SystemExit(f"wrong result: {name}")
+            yield (f"{name}, grad" if wanted else name), ours, peer
 
 
-if __name__ == "__main__":
-    main()
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print a line for each layer."""
+    import torch
+
+    torch.set_num_threads(1)
+    print(f"{'layer':<26}{'tnconv':>9}{'torch':>9}{'again':>9}{'added':>9}  (us)")
+    for name, ours, peer in pairs():
+        mine, theirs, again = measured([ours, peer, peer], options.rounds)
+        print(f"{name:<26}{mine:9.1f}{theirs:9.1f}{again:9.1f}{mine - theirs:9.1f}")
+    return 0

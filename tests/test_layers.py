@@ -3,24 +3,18 @@
 The layers are scaled down (channels, spatial sizes); the sweep runs them at full size.
 """
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.layers import records
 from tests.libraries import NUMPY, TORCH, Library
 
 from tnconv import functions
 
 torch = pytest.importorskip("torch")
 
-DATA = Path(__file__).parent / "data"
-LAYERS = [
-    layer
-    for name in ("layers.json", "layers_more.json")
-    for layer in json.loads((DATA / name).read_text())
-]
+LAYERS = list(records())
 LARGEST = {1: 64, 2: 12, 3: 6}
 CHANNELS = 6
 FULL_MACS = 2_000_000_000  # per example; larger layers stay scaled down in the sweep

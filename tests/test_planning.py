@@ -175,20 +175,6 @@ def test_layers_in_a_row(planner: str, count: int) -> None:
     assert np.array_equal(expression(**arrays), value)
 
 
-def test_larger_networks_go_to_cotengra() -> None:
-    network = layers(5, 16)
-    assert len(network.operands) > 10
-    expression = tnconv.expression(layers(7, 16), dtype="float64")
-    assert expression.plan.source == "cotengra's tree"
-
-
-def test_the_exact_search_is_never_dearer_than_the_tree() -> None:
-    for network in (layers(2), layers(3), gram(30)):
-        exact = tnconv.expression(network, planner="exact").plan.seconds
-        tree = tnconv.expression(network, planner="cotengra").plan.seconds
-        assert exact <= 1.1 * tree  # states keep one layout each
-
-
 @pytest.mark.parametrize("limit", [8_000_000, 3_000_000, 1_500_000])
 def test_memory_limit_is_kept_by_blocks(limit: int) -> None:
     network = networks.conv((16, 6, 50, 50), (8, 6, 3, 3), padding=1)

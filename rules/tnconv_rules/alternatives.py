@@ -153,6 +153,25 @@ def composed(network: Network, at: int, op: Pattern) -> Network | None:
     return rebuild(network, operands, network.output, {**sizes, long: kernels.input})
 
 
+def explicit_padding(network: Network, at: int, op: Pattern) -> Network | None:
+    """R10: the input label runs over the padding too, and the pattern pads nothing.
+
+    The array is padded once where it is read, and nothing that is made of it is.
+    """
+    low, high = max(0, op.index.padding), max(0, op.index.high_padding)
+    bounded = guarded(network, op.input, low=low > 0, high=high > 0)
+    if bounded is None or not low + high:
+        return None
+    wide, index = network.fresh(op.input), op.index.pad_input(low, high)
+    return substitute(
+        bounded,
+        {op.input: (((wide, 1),), -low)},
+        drop=(at,),
+        add=(Pattern(index, wide, op.output, op.kernel),),
+        sizes={wide: index.input},
+    )
+
+
 def everywhere(change: Change) -> Callable[[Network], Iterator[Network]]:
     """The alternative that changes each pattern of the simplified network it can."""
 
@@ -187,6 +206,12 @@ COMPOSED = Alternative(
     everywhere(composed),
     "R22: two patterns in a row as one and a short one.",
 )
+PADDED = Alternative(
+    "padded",
+    everywhere(explicit_padding),
+    "R10: arrays padded once, where they are read.",
+    mends="pad",
+)
 
 ALTERNATIVES = (
     AS_BUILT,
@@ -196,4 +221,5 @@ ALTERNATIVES = (
     TRANSPOSED,
     SPLIT,
     COMPOSED,
+    PADDED,
 )

@@ -12,7 +12,7 @@ zero padding, a slice with a step, a reversal, and (where positions repeat) a wi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tnconv.errors import NetworkError
 
@@ -34,19 +34,22 @@ class Axis:
     high: int = -1
 
     def __post_init__(self) -> None:
-        if self.high == -1:
-            object.__setattr__(self, "high", self.size)
-        if not 0 <= self.low <= self.high <= self.size:
+        high, terms = self.high, self.terms
+        if high == -1:
+            high = self.size
+            object.__setattr__(self, "high", high)
+        if not 0 <= self.low <= high <= self.size:
             raise NetworkError(
                 f"axis: bounds {self.low}:{self.high} of size {self.size}"
             )
-        terms = self.terms
-        if len(terms) > 1 and len({label for label, _ in terms}) != len(terms):
+        if len(terms) > 1 and len(dict(terms)) != len(terms):
             raise NetworkError(f"axis: a label twice in {self.terms}")
 
     @classmethod
     def of(cls, size: int, *labels: str, sizes: Mapping[str, int]) -> Axis:
         """The composite axis of ``labels``, outermost first."""
+        if len(labels) == 1:
+            return cls(size, ((labels[0], 1),))
         terms: list[Term] = []
         step = 1
         for label in reversed(labels):
@@ -57,18 +60,24 @@ class Axis:
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels that address this axis."""
-        return tuple(label for label, _ in self.terms)
+        return tuple([label for label, _ in self.terms])
 
     def step(self, label: str) -> int:
         """How far the position moves with ``label``; 0 where it does not occur."""
-        return next((step for name, step in self.terms if name == label), 0)
+        for name, step in self.terms:
+            if name == label:
+                return step
+        return 0
 
     def reach(self, sizes: Mapping[str, int]) -> tuple[int, int]:
         """Smallest and largest position addressed (labels of size 0 count as 1)."""
         low = high = self.offset
         for label, step in self.terms:
-            move = step * max(0, sizes[label] - 1)
-            low, high = low + min(0, move), high + max(0, move)
+            move = step * (sizes[label] - 1)
+            if step > 0:
+                high += move if move > 0 else 0
+            elif move < 0:
+                low += move
         return low, high
 
     def in_bounds(self, sizes: Mapping[str, int]) -> bool:
@@ -101,22 +110,20 @@ class Axis:
 
     def substitute(self, label: str, terms: tuple[Term, ...], offset: int) -> Axis:
         """Put ``offset + sum(step * l)`` in the place of ``label``."""
-        if label not in self.labels:
+        if label not in [name for name, _ in self.terms]:
             return self
         step = self.step(label)
         merged: dict[str, int] = {}
         for name, move in self.terms:
-            new = (
-                tuple((n, step * s) for n, s in terms)
-                if name == label
-                else ((name, move),)
-            )
-            for n, s in new:
-                merged[n] = merged.get(n, 0) + s
-        kept = tuple((n, s) for n, s in merged.items() if s)
-        return replace(self, terms=kept, offset=self.offset + step * offset)
+            if name != label:
+                merged[name] = merged.get(name, 0) + move
+                continue
+            for new, by in terms:
+                merged[new] = merged.get(new, 0) + step * by
+        kept = tuple([term for term in merged.items() if term[1]])
+        return Axis(self.size, kept, self.offset + step * offset, self.low, self.high)
 
     def rename(self, names: Mapping[str, str]) -> Axis:
         """The same view with other label names."""
-        terms = tuple((names.get(label, label), step) for label, step in self.terms)
-        return replace(self, terms=terms)
+        terms = tuple([(names.get(label, label), step) for label, step in self.terms])
+        return Axis(self.size, terms, self.offset, self.low, self.high)

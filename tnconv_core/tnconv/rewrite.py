@@ -31,11 +31,16 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """A way to write a network differently that is not always simpler or faster."""
+    """A way to write a network differently that is not always simpler or faster.
+
+    ``mends`` names a kind of step that it spares intermediate results: a planner looks
+    at it only where the best plan has such a step.
+    """
 
     name: str
     apply: Callable[[Network], Iterable[Network]]
     doc: str
+    mends: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +74,19 @@ def simplify(network: Network, rules: Iterable[Rule] | None = None) -> Simplifie
     return Simplified(network, inside + trace)
 
 
-def alternatives(network: Network) -> tuple[tuple[str, Network], ...]:
+def alternatives(
+    network: Network, chosen: Iterable[Alternative] | None = None
+) -> tuple[tuple[str, Network], ...]:
     """Networks of the same meaning for a planner to price, each with a label.
 
-    The first is the network as built (sub-networks spliced in), the second the
-    simplified one; equal networks are listed once.
+    By default all that are registered and mend nothing: the first is the network as
+    built (sub-networks spliced in), the second the simplified one. Equal networks are
+    listed once.
     """
+    if chosen is None:
+        chosen = [a for a in default_alternatives() if not a.mends]
     found: dict[Network, str] = {}
-    for alternative in default_alternatives():
+    for alternative in chosen:
         for j, other in enumerate(alternative.apply(network)):
             label = alternative.name if not j else f"{alternative.name} {j + 1}"
             found.setdefault(other, label)

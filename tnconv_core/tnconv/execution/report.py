@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import inf
 from textwrap import wrap
 
 from tnconv.planning.planner import Planned
@@ -57,7 +58,10 @@ def _rules(trace: tuple[tuple[str, str], ...]) -> str:
 def _rivals(planned: Planned) -> str:
     if len(planned.considered) < 2:
         return ""
-    rivals = ", ".join(f"{name} {_time(cost)}" for name, cost in planned.considered)
+    rivals = ", ".join(
+        f"{name} {_time(cost)}" if cost < inf else f"{name} dearer"
+        for name, cost in planned.considered
+    )
     return f" (considered: {rivals})"
 
 

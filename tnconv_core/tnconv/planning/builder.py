@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -18,7 +17,6 @@ from tnconv.execution.program import (
     AddInto,
     AxisMap,
     Matmul,
-    Pad,
     Shape,
     Step,
     Sum,
@@ -26,33 +24,11 @@ from tnconv.execution.program import (
 )
 from tnconv.planning.cost import Cost, price
 from tnconv.planning.machine import Machine
+from tnconv.planning.value import Value, axis_maps, overlaps
+
+__all__ = ["Builder", "Groups", "Value", "axis_maps"]
 
 Groups = Sequence[Sequence[str]]
-
-
-class Value:
-    """A register seen through one axis view per dimension: a tensor over labels."""
-
-    __slots__ = ("_moves", "axes", "labels", "register")
-
-    def __init__(self, register: int, axes: tuple[Axis, ...]) -> None:
-        self.register = register
-        self.axes = axes
-        #: the labels, in order of first appearance
-        self.labels = tuple(dict.fromkeys([a for axis in axes for a, _ in axis.terms]))
-        self._moves: dict[str, int] | None = None
-
-    def strides(self) -> Mapping[str, int]:
-        """How far each label moves in memory, in elements."""
-        if self._moves is None:
-            moves: dict[str, int] = {}
-            step = 1
-            for axis in reversed(self.axes):
-                for label, by in axis.terms:
-                    moves[label] = moves.get(label, 0) + by * step
-                step *= axis.size
-            self._moves = moves
-        return self._moves
 
 
 class Builder:
@@ -92,6 +68,14 @@ class Builder:
         """Add to the price."""
         self.cost += cost
 
+    def expect(self, seconds: float) -> None:
+        """Say what steps to come cost at least, an estimate may give up on it; 0 when
+        they come."""
+
+    def affords(self, seconds: float) -> bool:
+        """Whether steps that cost so much are worth writing at all."""
+        return True
+
     def turns(self, items: Sequence[Any]) -> Iterator[Any]:
         """The items of an unrolled loop."""
         yield from items
@@ -102,51 +86,45 @@ class Builder:
 
     def plain(self, register: int, groups: Groups) -> Value:
         """A register whose dimensions are the fused ``groups`` of labels."""
-        axes = tuple(
-            Axis.of(size, *group, sizes=self.sizes)
-            for size, group in zip(self.shapes[register], groups, strict=True)
-        )
-        return Value(register, axes)
+        sizes, shape = self.sizes, self.shapes[register]
+        pairs = zip(shape, groups, strict=True)
+        axes = [Axis.of(size, *group, sizes=sizes) for size, group in pairs]
+        return Value(register, tuple(axes))
 
     def size(self, labels: Iterable[str]) -> int:
         """The product of label sizes."""
-        total = 1
+        sizes, total = self.sizes, 1
         for label in labels:
-            total *= self.sizes[label]
+            total *= sizes[label]
         return total
 
     # ---- reading
 
     def padded(self, value: Value) -> Value:
         """The same value on a register where every position it reads exists."""
-        if all(axis.in_bounds(self.sizes) for axis in value.axes):
-            return value
-        window, valid, axes = [], [], []
-        for axis in value.axes:
-            low, high = axis.reach(self.sizes)
-            if axis.low <= low and high < axis.high:
-                low, high = 0, axis.size - 1
-            window.append((low, high + 1))
-            valid.append((axis.low, axis.high))
-            axes.append(Axis(high + 1 - low, axis.terms, axis.offset - low))
-        shape = tuple(stop - start for start, stop in window)
-        step = Pad((value.register,), shape, tuple(window), tuple(valid))
-        return Value(self.add(step), tuple(axes))
+        step, padded = value.pad(self.sizes)
+        return value if step is None else padded.at(self.add(step))
 
     def memory_order(self, value: Value, labels: Iterable[str]) -> list[str]:
         """Labels from the slowest to the fastest in memory; of two at one pace (the
-        legs of a window) the longer counts as faster."""
-        moves = value.strides()
-        return sorted(labels, key=lambda a: (-abs(moves.get(a, 0)), self.sizes[a]))
+        legs of a window) the longer counts as faster, then the later name."""
+        wanted, order = set(labels), value.order(self.sizes)
+        absent = sorted(wanted.difference(order), key=lambda a: (self.sizes[a], a))
+        return [a for a in order if a in wanted] + absent
 
     def fuses(self, value: Value, groups: Groups) -> bool:
         """Whether each group of labels is one dimension without moving data."""
-        moves = value.strides()
+        moves, sizes = value.strides(), self.sizes
         for group in groups:
-            wide = [a for a in group if self.sizes[a] != 1]
-            for outer, inner in pairwise(wide):
-                if moves.get(outer, 0) != moves.get(inner, 0) * self.sizes[inner]:
+            pace = None
+            for label in reversed(group):
+                size = sizes[label]
+                if size == 1:
+                    continue
+                move = moves.get(label, 0)
+                if pace is not None and move != pace:
                     return False
+                pace = move * size
         return True
 
     def is_matrix(self, value: Value, groups: Groups) -> bool:
@@ -171,20 +149,30 @@ class Builder:
         use; ``own`` for contiguous memory.
         """
         value = self.padded(value)
-        dims = [label for group in groups for label in group]
-        sizes = tuple(self.sizes[label] for label in dims)
-        shape = tuple(self.size(group) for group in groups)
-        contiguous = self._is_contiguous(value, dims)
-        if contiguous and shape == self.shapes[value.register]:
-            return value.register  # the very array
-        copy = not self.fuses(value, groups) or (own and not contiguous)
+        copy = not self.fuses(value, groups)
         if matrix and not copy and self.machine.strided:
             copy = not self.is_matrix(value, groups)
-        if not self.machine.strided and not copy:
-            copy = _overlaps(value, self.sizes)
-        maps = axis_maps(value.axes, dims)
-        step = View((value.register,), shape, maps, sizes, copy)
-        return self.add(step)
+        return self._taken(value, groups, copy, own)
+
+    def _taken(self, value: Value, groups: Groups, copy: bool, own: bool) -> int:
+        """The array itself where it is that already, else a view or a copy of it."""
+        dims = [label for group in groups for label in group]
+        shape = tuple([self.size(group) for group in groups])
+        contiguous = self._is_contiguous(value, dims)
+        if contiguous and shape == self.shapes[value.register]:
+            return value.register
+        copy = copy or (own and not contiguous)
+        if not copy and not self.machine.strided:
+            copy = overlaps(value, self.sizes)
+        sizes = tuple([self.sizes[label] for label in dims])
+        maps = self.maps(value, dims, copy)
+        return self.add(View((value.register,), shape, maps, sizes, copy))
+
+    def maps(
+        self, value: Value, dims: Sequence[str], copy: bool
+    ) -> tuple[AxisMap, ...]:
+        """The axes of a value as maps over numbered dimensions."""
+        return axis_maps(value.axes, dims)
 
     def matrix(
         self, value: Value, ahead: Groups, rows: Sequence[str], columns: Sequence[str]
@@ -196,12 +184,13 @@ class Builder:
         """
         value = self.padded(value)
         groups = [*ahead, rows, columns]
-        order = self.memory_order(
-            value, [a for a in (*rows, *columns) if self.sizes[a] != 1]
-        )
-        ready = self.fuses(value, groups) and self.is_matrix(value, groups)
-        if ready or not order or order[-1] not in rows:
-            return self.read(value, groups, matrix=True)
+        fuses = self.fuses(value, groups)
+        ready = fuses and self.is_matrix(value, groups)
+        wide = [a for a in (*rows, *columns) if self.sizes[a] != 1]
+        order = [] if ready else self.memory_order(value, wide)
+        if not order or order[-1] not in rows:
+            copy = not (ready if self.machine.strided else fuses)
+            return self._taken(value, groups, copy, False)
         turned = [*ahead, columns, rows]
         return self.read(self.plain(self.read(value, turned, own=True), turned), groups)
 
@@ -253,38 +242,13 @@ class Builder:
         return self.add(AddInto(sources, shape, maps, injective))
 
     def _is_contiguous(self, value: Value, dims: Sequence[str]) -> bool:
-        if any(axis.offset for axis in value.axes):
-            return False
-        moves = value.strides()
-        step = 1
+        moves, sizes, step = value.strides(), self.sizes, 1
         for label in reversed(dims):
-            if self.sizes[label] != 1 and moves.get(label, 0) != step:
-                return False
-            step *= self.sizes[label]
+            size = sizes[label]
+            if size != 1:
+                if moves.get(label, 0) != step:
+                    return False
+                step *= size
+        if any([axis.offset for axis in value.axes]):
+            return False
         return step == prod(self.shapes[value.register])
-
-
-def axis_maps(axes: Sequence[Axis], dims: Sequence[str]) -> tuple[AxisMap, ...]:
-    """Axes over labels as maps over numbered dimensions."""
-    at = {label: j for j, label in enumerate(dims)}
-    maps = []
-    for axis in axes:
-        steps = [0] * len(dims)
-        for label, by in axis.terms:
-            steps[at[label]] += by
-        maps.append(AxisMap(axis.offset, tuple(steps)))
-    return tuple(maps)
-
-
-def _overlaps(value: Value, sizes: Mapping[str, int]) -> bool:
-    """Whether reading needs more than splits and slices: windows or diagonals."""
-    labels = [a for axis in value.axes for a, _ in axis.terms]
-    if len(set(labels)) != len(labels):
-        return True
-    for axis in value.axes:
-        reach = 0
-        for label, step in sorted(axis.terms, key=lambda term: abs(term[1])):
-            if sizes[label] > 1 and abs(step) <= reach:
-                return True
-            reach += abs(step) * max(0, sizes[label] - 1)
-    return False

@@ -110,8 +110,8 @@ def _explored(network: Network, job: _Job, tries: int) -> Iterator[Candidate]:
             heappush(heap, (planned.seconds, next(order), rival, planned, vetoes))
             yield Candidate(planned, tuple(sorted(_named(veto) for veto in vetoes)))
 
-    for name, rival, _ in rivals(network, job.options):
-        yield from look(name, splice_all(rival), frozenset())
+    for rival in rivals(network, job.options):
+        yield from look(rival.name, splice_all(rival.network), frozenset())
     for coarse in (True, False):
         waiting = list(heap) if coarse else heap
         while waiting and len(seen) < tries:

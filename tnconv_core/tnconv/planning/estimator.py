@@ -22,6 +22,10 @@ class Estimator(Builder):
     """
 
     limit = float("inf")
+    #: how many turns the loop takes that is being written
+    repeats = 1
+    #: seconds that are known to come
+    ahead = 0.0
 
     def add(self, step: Step) -> int:
         """Price a step; equal ones are rare here, so none is looked for."""
@@ -33,12 +37,24 @@ class Estimator(Builder):
     def charge(self, cost: Cost) -> None:
         """Add to the price; raises TooDearError beyond the limit."""
         self.cost += cost
-        if self.cost.seconds > self.limit:
+        if self.cost.seconds + self.ahead > self.limit:
             raise TooDearError
+
+    def expect(self, seconds: float) -> None:
+        """Raises TooDearError as soon as they pass the limit together with the rest."""
+        self.ahead = seconds * self.repeats
+        if self.cost.seconds + self.ahead > self.limit:
+            raise TooDearError
+
+    def affords(self, seconds: float) -> bool:
+        """Whether the limit leaves so much."""
+        return self.cost.seconds + seconds <= self.limit
 
     def turns(self, items: Sequence[Any]) -> Iterator[Any]:
         before = self.cost
+        self.repeats = len(items)
         yield items[0]
+        self.repeats = 1
         once = Cost(
             self.cost.seconds - before.seconds,
             self.cost.flops - before.flops,
@@ -51,3 +67,10 @@ class Estimator(Builder):
 
     def all_turns(self, parts: Sequence[int], count: int) -> Sequence[int]:
         return list(parts) * count
+
+
+class Sketch(Estimator):
+    """An estimator of whole plans: equal steps are written, and paid for, once."""
+
+    def add(self, step: Step) -> int:
+        return Builder.add(self, step)

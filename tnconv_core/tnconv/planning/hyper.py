@@ -1,21 +1,25 @@
 """Beyond the exact search: an engine finds a contraction tree, our forms carry it out.
 
 cotengra (and opt_einsum's dynamic program, a second opinion) price patterns as dense
-tensors, so the tree is taken as advice: along the
-tree, every join of two arrays is planned exactly together with the patterns waiting
-there. This is the only file that imports cotengra.
+tensors, so the tree is taken as advice: along the tree, every join of two arrays is
+planned exactly together with the patterns waiting there; then windows of the result are
+planned again by what they cost, until nothing improves. This is the only file that
+imports cotengra.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from tnconv.planning.problem import Problem
 from tnconv.planning.search import Search
+from tnconv.planning.state import State
 
 #: operands up to which cotengra's own dynamic program is fast on networks of layers
 OPTIMAL = 40
+#: states and constraints that are planned together again, exactly
+WINDOW = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,54 @@ def follow_tree(found: Search, engine: str = "cotengra") -> None:
         nodes.append(node)
     else:
         _absorbed(found, problem, nodes[-1])
+    if problem.full in found.states:
+        refine(found)
     found.bound = bound
+
+
+def refine(found: Search) -> None:
+    """Plan windows of the way to the whole again, exactly, until nothing improves.
+
+    A window is a subset that was contracted, seen as a union of at most ``WINDOW``
+    smaller ones and of the constraints between them.
+    """
+    full, before = found.problem.full, float("inf")
+    planned: set[Hashable] = set()
+    while found.states[full].seconds < before:
+        before = found.states[full].seconds
+        _sweep(found, found.states[full], planned)
+
+
+def _sweep(found: Search, state: State, planned: set[Hashable]) -> None:
+    """The parts first, then the window that ends in this state, if it is new."""
+    for part in state.parts:
+        if part.parts:
+            _sweep(found, part, planned)
+    leaves = _window(found, state)
+    if (window := tuple([(leaf.subset, leaf.seconds) for leaf in leaves])) in planned:
+        return
+    planned.add(window)
+    found.states.update({leaf.subset: leaf for leaf in leaves})
+    used = sum(leaf.subset for leaf in leaves)
+    rules = [1 << j for j in found.problem.constraints if state.subset & ~used & 1 << j]
+    found.combine([*(leaf.subset for leaf in leaves), *rules])
+
+
+def _window(found: Search, state: State) -> list[State]:
+    """The states that a window starts from: the largest are taken apart."""
+    leaves = [found.states.get(part.subset, part) for part in state.parts]
+    rules = len(state.constraints)
+    while True:
+        open_ones = [leaf for leaf in leaves if leaf.parts]
+        if not open_ones:
+            return leaves
+        widest = max(open_ones, key=lambda leaf: leaf.subset.bit_count())
+        more = len(widest.parts) - 1 + len(widest.constraints)
+        if len(leaves) + rules + more > WINDOW:
+            return leaves
+        leaves.remove(widest)
+        leaves += widest.parts
+        rules += len(widest.constraints)
 
 
 Tree = list[tuple[int, int]]
@@ -116,7 +167,7 @@ def _joined(found: Search, problem: Problem, first: _Node, second: _Node) -> _No
     whole = sum(leaves)
     found.combine(leaves)
     if whole not in found.states:  # they meet only through operands further away
-        found.consider((first.array, second.array), ())
+        found.consider(((first.array, second.array), ()))
         return _Node(first.array | second.array, waiting)
     left = tuple(j for j in waiting if j not in ready)
     return _Node(whole, left)
@@ -132,7 +183,7 @@ def _absorbed(found: Search, problem: Problem, node: _Node) -> _Node:
             if array not in found.states:
                 return _Node(array, tuple(waiting))
             if problem.legs[j] & found.states[array].labels:
-                found.consider((array,), (j,))
+                found.consider(((array,), (j,)))
                 array |= 1 << j
                 waiting.remove(j)
                 grew = True

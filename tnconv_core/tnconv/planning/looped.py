@@ -17,7 +17,9 @@ from tnconv.execution.liveness import peak_bytes
 from tnconv.execution.program import Program, size_of
 from tnconv.network import Input, Network, SubNetwork
 from tnconv.planning.blocks import Cut, CutBlock, cut_labels, cut_network, loop_program
+from tnconv.planning.builder import Builder
 from tnconv.planning.cost import workspace
+from tnconv.planning.estimator import Sketch
 from tnconv.planning.lower import Lowered, lower
 from tnconv.planning.machine import Machine
 from tnconv.planning.plan import Blocks, Plan
@@ -31,10 +33,15 @@ LABELS = 4
 
 @dataclass(frozen=True, slots=True)
 class _Shop:
-    """What a plan is lowered for."""
+    """What a plan is written for, and how."""
 
     machine: Machine
     itemsize: int
+    kind: type[Builder] = Sketch
+
+    def writing(self) -> _Shop:
+        """The same, for real."""
+        return replace(self, kind=Builder)
 
     def held(self, planned: Planned) -> float:
         """Seconds that the bytes held beyond inputs and result are worth."""
@@ -49,7 +56,7 @@ def looped(planned: Planned, machine: Machine, itemsize: int) -> Planned:
     """The plan, or the same in blocks of a label if that is cheaper."""
     shop = _Shop(machine, itemsize)
     network = planned.plan.network
-    if shop.held(planned) < WORTH * planned.seconds or _is_nested(network):
+    if shop.held(planned) <= WORTH * planned.seconds or _is_nested(network):
         return planned
     best = planned
     for label in _labels(network):
@@ -57,7 +64,12 @@ def looped(planned: Planned, machine: Machine, itemsize: int) -> Planned:
             if shop.price(candidate) >= shop.price(best):
                 break  # smaller blocks only add calls
             best = candidate
-    return best
+    blocks = best.plan.blocks
+    if best is planned or blocks is None:
+        return planned
+    written = _blocked(planned, Cut(blocks.label, blocks.size), shop.writing())
+    assert written is not None
+    return written
 
 
 def _is_nested(network: Network) -> bool:
@@ -101,7 +113,7 @@ def _blocked(planned: Planned, cut: Cut, shop: _Shop) -> Planned | None:
 
 def _body(plan: Plan, network: Network, shop: _Shop) -> Lowered:
     steps = replace(plan, network=network)
-    return lower(steps, shop.machine, shop.itemsize, form_table(), {})
+    return lower(steps, shop.machine, shop.itemsize, form_table(), {}, shop.kind)
 
 
 def _assembled(

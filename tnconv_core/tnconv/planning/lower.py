@@ -34,11 +34,15 @@ def lower(
     itemsize: int,
     forms: Mapping[str, Form],
     parts: Mapping[int, Program],
+    kind: type[Builder] = Builder,
 ) -> Lowered:
-    """Write the program; ``parts`` holds the programs of sub-network operands."""
+    """Write the program; ``parts`` holds the programs of sub-network operands.
+
+    With the ``kind`` of builder that only sketches, the program is good for its price.
+    """
     problem = Problem(plan.network)
     arguments = tuple(plan.network.arguments.items())
-    builder = Builder(
+    builder = kind(
         plan.network.sizes, machine, itemsize, [shape for _, shape in arguments]
     )
     values: dict[int, Value] = {}

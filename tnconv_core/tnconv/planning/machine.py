@@ -52,6 +52,11 @@ class NativeRate:
         share = {1: self.line, 3: self.volume}.get(dims, 1.0)
         return share * self.dilated if dilated else share
 
+    @property
+    def fastest(self) -> float:
+        """A rate that no call exceeds."""
+        return self.rate * max(1.0, self.line, self.volume) * max(1.0, self.dilated)
+
     def seconds(
         self,
         flops: float,

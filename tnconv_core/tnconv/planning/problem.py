@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from tnconv.axis import Axis
 from tnconv.network import Input, Network, Operand, Pattern, Reindex, SubNetwork
+from tnconv.planning.mirror import Mirror, find_mirror
 from tnconv.planning.site import Constraint
 
 
@@ -50,6 +50,17 @@ class Problem:
         return tuple(self.mask(op.labels) for op in self.operands)
 
     @cached_property
+    def mirror(self) -> Mirror | None:
+        """The exchange of two copies of one sub-network, if there are such."""
+        return find_mirror(self.network)
+
+    @cached_property
+    def leg_bits(self) -> tuple[tuple[int, ...], ...]:
+        """The labels of each operand one by one, as bits."""
+        bits = self.label_bits
+        return tuple(tuple(bits[a] for a in op.labels) for op in self.operands)
+
+    @cached_property
     def out(self) -> int:
         """The labels of the output."""
         return self.mask(self.network.output_labels)
@@ -62,31 +73,52 @@ class Problem:
         return bits
 
     @cached_property
-    def _known(self) -> dict[tuple[str, int], Any]:
+    def _names(self) -> dict[int, frozenset[str]]:
         return {}
 
     def names(self, mask: int) -> frozenset[str]:
         """A set of bits as labels."""
-        found: frozenset[str] | None = self._known.get(("names", mask))
+        found = self._names.get(mask)
         if found is None:
             found = frozenset(a for a, bit in self.label_bits.items() if bit & mask)
-            self._known["names", mask] = found
+            self._names[mask] = found
         return found
+
+    @cached_property
+    def _sizes(self) -> dict[int, int]:
+        sizes = self.network.sizes
+        return {0: 1, **{bit: sizes[a] for a, bit in self.label_bits.items()}}
+
+    def size(self, mask: int) -> int:
+        """The product of the sizes of a set of labels."""
+        found = self._sizes.get(mask)
+        if found is None:
+            rest = mask & (mask - 1)  # less the lowest bit
+            found = self._sizes[mask] = self.size(rest) * self._sizes[mask ^ rest]
+        return found
+
+    @cached_property
+    def _unions(self) -> dict[int, int]:
+        return {0: 0, **{1 << j: legs for j, legs in enumerate(self.legs)}}
 
     def union(self, subset: int) -> int:
         """All labels that occur in a subset of operands."""
-        mask = 0
-        for j, legs in enumerate(self.legs):
-            if subset >> j & 1:
-                mask |= legs
-        return mask
+        found = self._unions.get(subset)
+        if found is None:
+            rest = subset & (subset - 1)
+            found = self._unions[subset] = self.union(rest) | self.union(subset ^ rest)
+        return found
+
+    @cached_property
+    def _alive(self) -> dict[int, int]:
+        return {}
 
     def alive(self, subset: int) -> int:
         """Labels of a subset that are needed outside it."""
-        found: int | None = self._known.get(("alive", subset))
+        found = self._alive.get(subset)
         if found is None:
             outside = self.union(self.full & ~subset) | self.out
-            found = self._known["alive", subset] = self.union(subset) & outside
+            found = self._alive[subset] = self.union(subset) & outside
         return found
 
     def constraint(self, j: int) -> Constraint:

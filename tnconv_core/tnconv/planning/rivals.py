@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import NamedTuple
 
 from tnconv.execution.liveness import peak_bytes
-from tnconv.execution.program import AxisMap, Constant, Program, View
+from tnconv.execution.program import AxisMap, Conjugate, Constant, Program, View
 from tnconv.execution.registry import load, plugins
 from tnconv.network import Network, SubNetwork
 from tnconv.options import Options
@@ -17,15 +18,17 @@ from tnconv.planning.lower import lower
 from tnconv.planning.machine import Machine
 from tnconv.planning.plan import Plan
 from tnconv.planning.problem import Problem
-from tnconv.planning.search import Search
+from tnconv.planning.search import PATIENCE, Search
 from tnconv.planning.site import Form
 from tnconv.planning.state import unroll
-from tnconv.rewrite import alternatives, simplify
+from tnconv.rewrite import alternatives, default_alternatives, simplify
 from tnconv.splice import splice_all
 
-#: operands up to which the exact search is run, and from which it is given a bound
-EXACT = 12
-BOUNDED = 6
+#: the rules that fired, and where
+Trace = tuple[tuple[str, str], ...]
+
+#: operands up to which the exact search is run
+EXACT = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,42 +58,114 @@ def form_table() -> Mapping[str, Form]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the search found for a network: a plan, not yet lowered."""
+
+    plan: Plan
+    parts: Mapping[int, Program]
+    seconds: float
+
+    def lowered(self, machine: Machine, itemsize: int) -> Planned:
+        """The plan as a program."""
+        plan = self.plan
+        done = lower(plan, machine, itemsize, form_table(), self.parts)
+        peak = peak_bytes(done.program, itemsize, workspace(machine, itemsize))
+        return Planned(
+            plan.network,
+            (),
+            plan,
+            done.program,
+            self.seconds,
+            done.flops,
+            done.bytes,
+            peak,
+            done.lines,
+            (),
+        )
+
+
 def unlimited(
     network: Network, machine: Machine, itemsize: int, options: Options
 ) -> Planned:
     """The cheapest of the simplified network and its alternatives."""
-    best: Planned | None = None
-    considered: list[tuple[str, float]] = []
-    for name, rival, trace in rivals(network, options):
-        bound = best.seconds if best else float("inf")
-        planned = plan_flat(splice_all(rival), machine, itemsize, options, bound)
-        if planned is None:
-            continue
-        considered.append((name, planned.seconds))
-        if planned.seconds < bound:
-            plan = replace(planned.plan, rewrites=name)
-            best = replace(planned, network=network, trace=trace, plan=plan)
-    assert best is not None
-    return replace(best, considered=tuple(considered))
+    race = _Race(machine, itemsize, options)
+    for rival in rivals(network, options):
+        race.enter(rival)
+    best = race.best()
+    if options.alternatives:
+        for rival in _menders(network, best.program):
+            race.enter(rival)
+        best = race.best()
+    return replace(best, network=network, considered=tuple(race.considered))
 
 
-def rivals(
-    network: Network, options: Options
-) -> Iterator[tuple[str, Network, tuple[tuple[str, str], ...]]]:
-    """The simplified network with its trace, then alternatives: of large networks only
-    the network as built."""
+class _Race:
+    """Rivals one after another, each with the best price so far as its bound."""
+
+    def __init__(self, machine: Machine, itemsize: int, options: Options) -> None:
+        self.machine, self.itemsize, self.options = machine, itemsize, options
+        self.considered: list[tuple[str, float]] = []
+        self.bound = float("inf")
+        self._first: tuple[Rival, _Found | Planned] | None = None
+        self._best: Planned | None = None
+
+    def enter(self, rival: Rival) -> None:
+        """Search for a plan of a rival; inf where it is dearer than the best."""
+        flat = splice_all(rival.network)
+        found = _found(flat, self.machine, self.itemsize, self.options, self.bound)
+        seconds = float("inf") if found is None else found.seconds
+        self.considered.append((rival.name, seconds))
+        if found is not None and (self._first is None or seconds < self.bound):
+            self._first, self._best, self.bound = (rival, found), None, seconds
+
+    def best(self) -> Planned:
+        """The winner so far, as a program."""
+        assert self._first is not None
+        if self._best is None:
+            rival, found = self._first
+            if isinstance(found, _Found):
+                found = found.lowered(self.machine, self.itemsize)
+            plan = replace(found.plan, rewrites=rival.name)
+            self._best = replace(found, trace=rival.trace, plan=plan)
+        return self._best
+
+
+class Rival(NamedTuple):
+    """A network that may be planned in another's place."""
+
+    name: str
+    network: Network
+    trace: Trace = ()
+
+
+def rivals(network: Network, options: Options) -> Iterator[Rival]:
+    """The simplified network with its trace, then alternatives: beyond the exact search
+    only the network as built, as each costs another search."""
     simplified = simplify(network)
-    yield "simplified", simplified.network, simplified.trace
+    yield Rival("simplified", simplified.network, simplified.trace)
     if not options.alternatives:
         return
     seen = {_records(simplified.network)}
-    small = len(simplified.network.operands) <= BOUNDED
+    small = len(simplified.network.operands) <= EXACT
     for name, other in alternatives(network):
-        if not small and name != "as built":
-            continue  # each costs another search
-        if (records := _records(other)) not in seen:
+        if (small or name == "as built") and (records := _records(other)) not in seen:
             seen.add(records)
-            yield name, other, ()
+            yield Rival(name, other)
+
+
+def _menders(network: Network, program: Program) -> Iterator[Rival]:
+    """Alternatives that spare the best program a kind of step it takes on what it made
+    itself (an array of the caller, or a view of it, is no such thing)."""
+    known, kinds = set(range(len(program.inputs))), set()
+    for register, step in enumerate(program.steps, len(program.inputs)):
+        if known.issuperset(step.sources):
+            known |= {register} if isinstance(step, (View, Conjugate)) else set()
+        else:
+            kinds.add(step.kind)
+    chosen = [a for a in default_alternatives() if a.mends and a.mends in kinds]
+    for name, other in alternatives(network, chosen):
+        yield Rival(name, other)
 
 
 def _nothing(network: Network) -> Planned:
@@ -105,8 +180,14 @@ def _nothing(network: Network) -> Planned:
 
 
 def _records(network: Network) -> tuple[str, ...]:
-    """The patterns: networks that share them differ in labels only."""
-    return tuple(sorted(repr(op.index) for op in network.patterns))
+    """The patterns, and which of their legs are written: networks that share these
+    differ in labels only."""
+    written = set(network.output_labels)
+    return tuple(
+        sorted(
+            f"{op.index} {[a in written for a in op.labels]}" for op in network.patterns
+        )
+    )
 
 
 def plan_flat(
@@ -115,13 +196,23 @@ def plan_flat(
     itemsize: int,
     options: Options,
     bound: float,
-    table: Mapping[str, Form] | None = None,
+    table: Mapping[str, Form],
 ) -> Planned | None:
-    """Plan one network; None where nothing is cheaper than ``bound`` seconds.
+    """The plan and program of one network by the forms of a table; None where nothing
+    is cheaper than ``bound`` seconds."""
+    found = _found(network, machine, itemsize, options, bound, table)
+    return found.lowered(machine, itemsize) if isinstance(found, _Found) else found
 
-    ``table`` holds the forms that there are, those registered where it is not given.
-    """
-    table = form_table() if table is None else table
+
+def _found(
+    network: Network,
+    machine: Machine,
+    itemsize: int,
+    options: Options,
+    bound: float,
+    table: Mapping[str, Form] | None = None,
+) -> _Found | Planned | None:
+    """The plan of one network; None where nothing is cheaper than ``bound`` seconds."""
     network = network.without()  # labels that stand nowhere become a factor
     if 0 in network.sizes.values():
         return _nothing(network)
@@ -132,23 +223,9 @@ def plan_flat(
             inner = unlimited(op.network, machine, itemsize, options)
             parts[j] = inner.program
             below += inner.seconds
-    plan = _searched(network, machine, itemsize, options, bound - below, table)
-    if plan is None:
-        return None
-    lowered = lower(plan, machine, itemsize, table, parts)
-    peak = peak_bytes(lowered.program, itemsize, workspace(machine, itemsize))
-    return Planned(
-        network,
-        (),
-        plan,
-        lowered.program,
-        plan.seconds + below,
-        lowered.flops,
-        lowered.bytes,
-        peak,
-        lowered.lines,
-        (),
-    )
+    known = form_table() if table is None else table
+    plan = _searched(network, machine, itemsize, options, bound - below, known)
+    return _Found(plan, parts, plan.seconds + below) if plan else None
 
 
 def _searched(
@@ -163,13 +240,13 @@ def _searched(
     if not network.operands:
         return Plan(network, (), 0.0, "nothing to contract")
     for forms in _allowed(options, table):
-        plan = _found(Problem(network), machine, itemsize, options, forms, bound)
+        plan = _planned(Problem(network), machine, itemsize, options, forms, bound)
         if plan is not None:
             return plan
     return None
 
 
-def _found(
+def _planned(
     problem: Problem,
     machine: Machine,
     itemsize: int,
@@ -177,20 +254,21 @@ def _found(
     forms: tuple[Form, ...],
     bound: float,
 ) -> Plan | None:
-    count = len(problem.operands)
-    found = Search(problem, machine, itemsize, forms, bound)
-    engine = "opt_einsum" if options.planner == "opt_einsum" else "cotengra"
-    exact = options.planner == "exact" or (options.planner == "auto" and count <= EXACT)
-    if not exact or count > BOUNDED:
+    asked = options.planner == "exact"
+    patience = float("inf") if asked else PATIENCE
+    search = Search(problem, machine, itemsize, forms, bound, patience)
+    source, done = "exact search", asked
+    if asked or (options.planner == "auto" and len(problem.operands) <= EXACT):
+        done = search.run()
+    if not done:
         from tnconv.planning.hyper import follow_tree
 
-        follow_tree(found, engine)
-    if exact:
-        found.run()
-    if problem.full not in found.states:
+        engine = "opt_einsum" if options.planner == "opt_einsum" else "cotengra"
+        source = f"{engine}'s tree"
+        follow_tree(search, engine)
+    if problem.full not in search.states:
         return None
-    whole = found.states[problem.full]
-    source = "exact search" if exact else f"{engine}'s tree"
+    whole = search.states[problem.full]
     return Plan(problem.network, unroll(whole, problem), whole.seconds, source)
 
 

@@ -1,31 +1,40 @@
-"""The exact search: dynamic programming over connected subsets of operands.
+"""The exact search: the cheapest way to contract every subset of operands that matters.
 
 What a subset of operands is worth does not depend on how it was contracted, so the best
 way to contract it is the best split into two subsets (with the patterns between them),
-or a subset and one more pattern. Every candidate is written by its form into an
-estimating builder; what is priced is what will run.
+or a subset and one more pattern. Subsets are settled in the order of what they cost, as
+in Dijkstra's algorithm; a candidate waits under its floor (what it costs at least) and
+is written by its form into an estimating builder only when nothing cheaper is left. So
+what is priced is what will run, and what cannot be part of the best plan is not priced.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from tnconv.execution.program import Shape
 from tnconv.planning.builder import Value
 from tnconv.planning.estimator import Estimator, TooDearError
+from tnconv.planning.explore import Exploration
 from tnconv.planning.finish import finish
 from tnconv.planning.forms.constant import constant_value
 from tnconv.planning.machine import Machine
+from tnconv.planning.outline import Outline
 from tnconv.planning.problem import Problem
 from tnconv.planning.site import Form, Site, Variant
-from tnconv.planning.sites import meetings, patterns_between
+from tnconv.planning.sites import Meeting, subset_of
 from tnconv.planning.state import State, are_twins, paid_seconds, twin_of
+
+#: candidates that may wait before an exact search is given up
+PATIENCE = 40_000
 
 
 class Search:
     """One search: its problem, its machine and the states found so far.
 
-    Nothing that reaches ``bound`` seconds (what a rival network costs) is kept.
+    Nothing that reaches ``bound`` seconds (what a rival network costs) is kept, and no
+    more than ``patience`` candidates may wait at a time.
     """
 
     def __init__(
@@ -35,16 +44,18 @@ class Search:
         itemsize: int,
         forms: Sequence[Form],
         bound: float = float("inf"),
+        patience: float = PATIENCE,
     ) -> None:
         self.problem = problem
         self.machine = machine
         self.itemsize = itemsize
         self.forms = forms
         self.bound = bound
+        self.patience = patience
         self.states: dict[int, State] = {}
         self.widest = max((form.constraints[-1] for form in forms), default=0)
-        sizes = problem.network.sizes
-        self._bit_sizes = [(b, sizes[a]) for a, b in problem.label_bits.items()]
+        self._values: dict[tuple[int, int], Value] = {}
+        self._offered: dict[tuple[int, int], tuple[Form, ...]] = {}
 
     # ---- leaves
 
@@ -94,19 +105,22 @@ class Search:
 
     # ---- one candidate
 
-    def consider(self, values: tuple[int, ...], constraints: tuple[int, ...]) -> None:
-        """Price every form on one site and keep the best."""
-        subset = sum(values) + sum(1 << j for j in constraints)
-        parts = tuple(self.states[v] for v in values)
-        if paid_seconds(parts) + self._least(parts, constraints) >= self._limit(subset):
-            return
-        site = self._site(parts, constraints, subset)
-        for form in self.forms:
-            if form.values != len(values) or len(constraints) not in form.constraints:
-                continue
-            estimator = self._estimator([part.shape for part in parts])
+    def consider(self, meeting: Meeting) -> None:
+        """Price every form where subsets meet and keep the best."""
+        for form in self._forms(meeting):
+            self.price(form, meeting, self.problem.full)
+
+    def price(self, form: Form, meeting: Meeting, target: int) -> bool:
+        """Try the variants of a form; whether a cheaper way was found."""
+        parts = tuple(self.states[v] for v in meeting[0])
+        site, found = self._site(meeting, parts), False
+        estimator = self._estimator([part.shape for part in parts])
+        limit = self.limit(subset_of(meeting), target)
+        estimator.limit = limit - paid_seconds(parts)
+        with suppress(TooDearError):  # what every variant needs may be too dear
             for variant in form.variants(estimator, site):
-                self._try(form, variant, site, parts, constraints)
+                found |= self._try(form, variant, site, parts, meeting, target)
+        return found
 
     def _try(
         self,
@@ -114,62 +128,68 @@ class Search:
         variant: Variant,
         site: Site,
         parts: tuple[State, ...],
-        constraints: tuple[int, ...],
-    ) -> None:
-        subset = sum(part.subset for part in parts) + sum(1 << j for j in constraints)
-        paid = paid_seconds(parts)
+        meeting: Meeting,
+        target: int,
+    ) -> bool:
+        subset, paid = subset_of(meeting), paid_seconds(parts)
+        limit = self.limit(subset, target)
         builder = self._estimator([part.shape for part in parts])
-        builder.limit = self._limit(subset) - paid
+        builder.limit = limit - paid
         try:
             value = form.emit(builder, site, variant)
             if site.final:
                 finish(builder, value, self.problem.network)
         except TooDearError:
-            return
+            return False
         seconds = paid + builder.cost.seconds
-        if seconds < self._limit(subset):
-            self.states[subset] = State(
-                subset,
-                value.axes,
-                builder.shapes[value.register],
-                self.problem.alive(subset),
-                seconds,
-                form.name,
-                variant,
-                parts,
-                constraints,
-                twin_of(form.name, variant, site, parts),
-            )
+        if seconds >= limit:
+            return False
+        self.states[subset] = State(
+            subset,
+            value.axes,
+            builder.shapes[value.register],
+            self.problem.alive(subset),
+            seconds,
+            form.name,
+            variant,
+            parts,
+            meeting[1],
+            twin_of(form.name, variant, site, parts),
+        )
+        return True
 
-    def _least(self, parts: Sequence[State], constraints: tuple[int, ...]) -> float:
-        """Seconds that no form can beat: a product at the machine's peak rate."""
-        if constraints or len(parts) == 1:
-            return 0.0
-        volume = 2.0
-        labels = parts[0].labels | parts[1].labels
-        for bit, size in self._bit_sizes:
-            if labels & bit:
-                volume *= size
-        return volume / self.machine.gemm
-
-    def _limit(self, subset: int) -> float:
-        """What a subset may cost: less than the best way known, than any way known to
-        do it all, and than the bound.
+    def limit(self, *subsets: int) -> float:
+        """What may be paid for the last of some subsets: less than the bound, and than
+        the best way known to any of them or to the whole.
 
         Costs only grow, so nothing dearer than a finished plan is worth going on with.
         """
-        ends = (self.states.get(subset), self.states.get(self.problem.full))
-        return min([self.bound, *(end.seconds for end in ends if end)])
+        least = self.bound
+        for subset in (*subsets, self.problem.full):
+            state = self.states.get(subset)
+            if state is not None and state.seconds < least:
+                least = state.seconds
+        return least
 
-    def _site(
-        self, parts: tuple[State, ...], constraints: tuple[int, ...], subset: int
-    ) -> Site:
-        values = tuple(Value(j, part.axes) for j, part in enumerate(parts))
-        rules = tuple(self.problem.constraint(j) for j in constraints)
-        alive = self.problem.names(self.problem.alive(subset))
+    def _site(self, meeting: Meeting, parts: tuple[State, ...]) -> Site:
+        subset = subset_of(meeting)
         final = subset == self.problem.full
-        order = self.problem.network.output_labels if final else ()
-        return Site(values, rules, alive, final, are_twins(parts), order)
+        return Site(
+            tuple([self._value(part, j) for j, part in enumerate(parts)]),
+            tuple(self.problem.constraint(j) for j in meeting[1]),
+            self.problem.names(self.problem.alive(subset)),
+            final,
+            are_twins(parts),
+            self.problem.network.output_labels if final else (),
+        )
+
+    def _value(self, part: State, seat: int) -> Value:
+        """A part as the value in a seat of a site, made once."""
+        key = part.subset, seat
+        known = self._values.get(key)
+        if known is None or known.axes is not part.axes:
+            known = self._values[key] = Value(seat, part.axes)
+        return known
 
     def _estimator(self, shapes: Iterable[Shape]) -> Estimator:
         sizes = self.problem.network.sizes
@@ -177,40 +197,44 @@ class Search:
 
     # ---- all candidates
 
-    def run(self) -> None:
-        """Fill in every connected subset, smallest first, up to the whole.
+    def run(self) -> bool:
+        """Find the cheapest way to contract the whole; False where patience ended.
 
         The whole is missing afterwards if nothing stays below the bound.
         """
-        problem = self.problem
         if not self.states:
             self.seed()
-        if len(problem.arrays) == 2 and len(problem.constraints) <= self.widest:
-            # one fused call for all of it, if there is one, bounds everything else
-            first, second = (1 << j for j in problem.arrays)
-            pair, all_of_them = (first, second), problem.constraints
-            if len(patterns_between(problem, self.states, pair, all_of_them)) == len(
-                all_of_them
-            ):
-                self.consider(pair, all_of_them)
-        self.combine([1 << j for j in range(len(problem.operands))])
+        return self.combine([1 << j for j in range(len(self.problem.operands))])
 
-    def combine(self, leaves: Sequence[int]) -> None:
-        """Dynamic programming over unions of ``leaves``: states or constraints."""
-        layers: dict[int, list[int]] = {1: [x for x in leaves if x in self.states]}
-        free = [
-            j
-            for j in self.problem.constraints
-            if 1 << j in leaves and 1 << j not in layers[1]
-        ]
-        for count in range(2, len(leaves) + 1):
-            found: dict[int, None] = {}
-            options = meetings(
-                self.problem, self.states, layers, free, count, self.widest
+    def combine(self, leaves: Sequence[int]) -> bool:
+        """The cheapest way to contract ``leaves``: states, or single constraints."""
+        return Exploration(self, leaves).run()
+
+    def offers(self, meeting: Meeting) -> Iterator[tuple[float, Form]]:
+        """The forms that take so many values and constraints, with what they cost at
+        least, the parts included."""
+        paid = paid_seconds(tuple(self.states[v] for v in meeting[0]))
+        outline = self._outline(meeting)
+        for form in self._forms(meeting):
+            yield paid + form.floor(outline), form
+
+    def _forms(self, meeting: Meeting) -> tuple[Form, ...]:
+        values, constraints = key = len(meeting[0]), len(meeting[1])
+        found = self._offered.get(key)
+        if found is None:
+            found = self._offered[key] = tuple(
+                form
+                for form in self.forms
+                if form.values == values and constraints in form.constraints
             )
-            for values, constraints in options:
-                self.consider(values, constraints)
-                subset = sum(values) + sum(1 << j for j in constraints)
-                if subset in self.states:
-                    found[subset] = None
-            layers[count] = list(found)
+        return found
+
+    def _outline(self, meeting: Meeting) -> Outline:
+        problem, legs = self.problem, [0, 0, 0]
+        for j in meeting[1]:
+            for leg, bit in enumerate(problem.leg_bits[j]):
+                legs[leg] |= bit
+        left, right = (*meeting[0], 0)[:2]
+        alive = problem.alive(subset_of(meeting))
+        sides = problem.alive(left), problem.alive(right)
+        return Outline(self.machine, self.itemsize, problem.size, *sides, alive, *legs)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tnconv.network import Pattern, Reindex
 from tnconv.planning.builder import Builder, Value
+from tnconv.planning.outline import Outline, nothing
 
 Constraint = Pattern | Reindex
 
@@ -35,7 +36,9 @@ class Form:
 
     ``variants`` lists the ways it applies there (none: not valid); ``emit`` writes the
     steps of one of them and returns a value over exactly the labels alive. ``values``
-    and ``constraints`` say which sites to offer.
+    and ``constraints`` say which sites to offer: constraints between two values have
+    one leg in each, which nothing else needs, and are cast alike. ``floor`` is a price,
+    from the labels alone, that no variant is below; 0 is always right.
     """
 
     name: str
@@ -45,6 +48,8 @@ class Form:
     emit: Callable[[Builder, Site, Variant], Value]
     #: a word for the printed plan, from the site
     describe: Callable[[Site, Variant], str]
+    #: seconds that every variant costs at least
+    floor: Callable[[Outline], float] = nothing
 
 
 def split_labels(

@@ -2,83 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from tnconv.planning.problem import Problem
-from tnconv.planning.state import State
 
-#: subsets by how many leaves they hold
-Layers = Mapping[int, Sequence[int]]
+#: the subsets that meet, and the constraints used up between them
 Meeting = tuple[tuple[int, ...], tuple[int, ...]]
+
+
+def subset_of(meeting: Meeting) -> int:
+    """What comes of a meeting."""
+    subset = sum(meeting[0])
+    for j in meeting[1]:
+        subset |= 1 << j
+    return subset
 
 
 def meetings(
     problem: Problem,
-    states: Mapping[int, State],
-    layers: Layers,
+    first: int,
+    others: Sequence[int],
     free: Sequence[int],
-    count: int,
     widest: int,
 ) -> Iterator[Meeting]:
-    """Every (subsets, constraints) that makes a subset of ``count`` leaves.
+    """Every way in which a subset may meet a constraint, or one of the others.
 
     ``free`` lists the constraints that may be used up, ``widest`` how many at once.
     """
-    for subset in layers.get(count - 1, ()):
-        labels = states[subset].labels
-        for j in free:
-            if not subset >> j & 1 and problem.legs[j] & labels:
-                yield (subset,), (j,)
-    for between in range(min(widest, count - 2) + 1):
-        for small in range(1, (count - between) // 2 + 1):
-            large = count - between - small
-            for first in layers.get(small, ()):
-                for second in layers.get(large, ()):
-                    if first & second or (small == large and first >= second):
-                        continue
-                    pair = first, second
-                    for chosen in _joints(problem, states, pair, free, between):
-                        yield pair, chosen
+    labels = problem.alive(first)
+    for j in free:
+        if not first >> j & 1 and problem.legs[j] & labels:
+            yield (first,), (j,)
+    near = _near(problem, first, free)
+    for second in others:
+        if first & second or not (near < 0 or problem.alive(second) & near):
+            continue
+        pair = (first, second) if first < second else (second, first)
+        if _touch(problem, pair):
+            yield pair, ()
+        for chosen in _joints(problem, pair, free, widest):
+            yield pair, chosen
 
 
-def _joints(
-    problem: Problem,
-    states: Mapping[int, State],
-    pair: tuple[int, int],
-    free: Sequence[int],
-    between: int,
-) -> Iterator[tuple[int, ...]]:
-    if between:
-        yield from combinations(patterns_between(problem, states, pair, free), between)
-    elif _touch(problem, states, pair):
-        yield ()
+def _near(problem: Problem, subset: int, free: Sequence[int]) -> int:
+    """Labels of a subset and of the constraints that touch it; of a whole part, all."""
+    near = labels = problem.alive(subset)
+    if not labels & problem.union(problem.full & ~subset):
+        return -1
+    for j in free:
+        if problem.legs[j] & labels:
+            near |= problem.legs[j]
+    return near
 
 
-def _touch(
-    problem: Problem, states: Mapping[int, State], pair: tuple[int, int]
-) -> bool:
+def _touch(problem: Problem, pair: tuple[int, int]) -> bool:
     """Whether two subsets share a label, or are whole parts (an outer product)."""
-    mine, theirs = (states[subset].labels for subset in pair)
+    mine, theirs = problem.alive(pair[0]), problem.alive(pair[1])
     if mine & theirs:
         return True
     outside = problem.union(problem.full & ~(pair[0] | pair[1]))
     return not (mine | theirs) & outside
 
 
-def patterns_between(
-    problem: Problem,
-    states: Mapping[int, State],
-    pair: tuple[int, int],
-    free: Sequence[int],
-) -> list[int]:
-    """Constraints with a leg in each subset and one in neither: they may be cast."""
-    mine, theirs = (states[subset].labels for subset in pair)
-    found = []
+def _joints(
+    problem: Problem, pair: tuple[int, int], free: Sequence[int], widest: int
+) -> Iterator[tuple[int, ...]]:
+    """Sets of patterns that are cast alike between two subsets."""
+    if not widest:
+        return
+    groups: dict[tuple[int, int], list[int]] = {}
+    mine, theirs = problem.alive(pair[0]), problem.alive(pair[1])
+    taken, both = pair[0] | pair[1], mine & theirs
     for j in free:
         legs = problem.legs[j]
-        if (pair[0] | pair[1]) >> j & 1 or not legs & mine or not legs & theirs:
-            continue
-        if not legs & mine & theirs and legs & ~(mine | theirs):
-            found.append(j)
-    return found
+        if legs & mine and legs & theirs and not taken >> j & 1 and not legs & both:
+            cast = _cast(problem.leg_bits[j], mine, theirs)
+            if cast is not None:
+                groups.setdefault(cast, []).append(j)
+    for group in groups.values():
+        for count in range(1, min(widest, len(group)) + 1):
+            for chosen in combinations(group, count):
+                if _is_closed(problem, taken, mine | theirs, chosen):
+                    yield chosen
+
+
+def _cast(bits: tuple[int, ...], mine: int, theirs: int) -> tuple[int, int] | None:
+    """Which leg of a pattern either side carries, where that is one leg each."""
+    here = [leg for leg, bit in enumerate(bits) if bit & mine]
+    there = [leg for leg, bit in enumerate(bits) if bit & theirs]
+    if len(here) != 1 or len(there) != 1 or len(bits) == 2:
+        return None
+    return here[0], there[0]
+
+
+def _is_closed(
+    problem: Problem, taken: int, carried: int, chosen: tuple[int, ...]
+) -> bool:
+    """Whether the legs carried die with the patterns, and the others live on."""
+    legs = 0
+    for j in chosen:
+        taken |= 1 << j
+        legs |= problem.legs[j]
+    alive = problem.alive(taken)
+    return alive & legs == legs & ~carried

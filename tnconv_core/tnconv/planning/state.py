@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from tnconv.axis import Axis
 from tnconv.execution.program import Shape
 from tnconv.network import Pattern
+from tnconv.planning.mirror import Mirror
 from tnconv.planning.plan import PlanStep
 from tnconv.planning.problem import Problem
 from tnconv.planning.site import Constraint, Site, Variant
@@ -63,6 +65,21 @@ def twin_of(
 
 def _record(constraint: Constraint) -> object:
     return constraint.index if isinstance(constraint, Pattern) else constraint.map
+
+
+def mirrored(
+    state: State, labels: int, mirror: Mirror, states: Mapping[int, State]
+) -> State:
+    """The way to contract the mirror image of a subset; its parts have states."""
+    return replace(
+        state,
+        subset=mirror.image(state.subset),
+        axes=mirror.axes(state.axes),
+        labels=labels,
+        variant=tuple([mirror.named(item) for item in state.variant]),
+        parts=tuple([states[mirror.image(part.subset)] for part in state.parts]),
+        constraints=tuple([mirror.operands[j] for j in state.constraints]),
+    )
 
 
 def unroll(whole: State, problem: Problem) -> tuple[PlanStep, ...]:

@@ -16,7 +16,9 @@ from tnconv.planning.forms.contract import (
     emit_gemm,
     emit_multiply,
     gemm_variants,
+    multiply_least,
 )
+from tnconv.planning.outline import constant_floor
 from tnconv.planning.site import Constraint, Form, Site, Variant
 
 LEGS = ("input", "output", "kernel")
@@ -44,7 +46,8 @@ def _pair(b: Builder, site: Site) -> Site:
 
 def _variants(b: Builder, site: Site) -> Iterable[Variant]:
     pair = _pair(b, site)
-    yield ("multiply",)
+    if b.affords(multiply_least(b, pair)):
+        yield ("multiply",)
     for variant in gemm_variants(b, pair):
         yield ("gemm", *variant)
 
@@ -67,4 +70,4 @@ def _describe(site: Site, variant: Variant) -> str:
     return "marginal" if isinstance(constraint, Pattern) else "dense"
 
 
-CONSTANT = Form("constant", 1, range(1, 2), _variants, _emit, _describe)
+CONSTANT = Form("constant", 1, range(1, 2), _variants, _emit, _describe, constant_floor)

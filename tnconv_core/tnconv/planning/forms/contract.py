@@ -6,6 +6,12 @@ from collections.abc import Iterable
 
 from tnconv.execution.program import Matmul, MultiplySum, Sum
 from tnconv.planning.builder import Builder, Value
+from tnconv.planning.outline import (
+    matrix_floor,
+    matrix_seconds,
+    multiply_floor,
+    multiply_seconds,
+)
 from tnconv.planning.site import Form, Site, Variant, lone, split_labels
 
 
@@ -33,10 +39,12 @@ def gemm_variants(b: Builder, site: Site) -> Iterable[Variant]:
         outer = next((a for a in order if b.sizes[a] > 1), None)
         if outer in summed or (outer in site.alive and len(order) > 1):
             loops.append(str(outer))
+    names = left.labels, right.labels, site.alive
+    loops = [a for a in dict.fromkeys(loops) if b.affords(gemm_seconds(b, *names, a))]
     swaps = (False, True) if site.final else (_larger_first(b, site),)
-    found = [(loop, swap, False) for loop in dict.fromkeys(loops) for swap in swaps]
+    found = [(loop, swap, False) for loop in loops for swap in swaps]
     if site.order:
-        found += [(loop, _rows_second(site), True) for loop in dict.fromkeys(loops)]
+        found += [(loop, _rows_second(site), True) for loop in loops]
     return found
 
 
@@ -52,11 +60,28 @@ def _larger_first(b: Builder, site: Site) -> bool:
     return left > right
 
 
+def gemm_seconds(
+    b: Builder,
+    left: Iterable[str],
+    right: Iterable[str],
+    alive: frozenset[str],
+    loop: str = "",
+) -> float:
+    """What the product over these labels costs at least."""
+    shared, summed, rows, columns = split_labels(tuple(left), tuple(right), alive)
+    lengths = [b.size(a - {loop}) for a in (rows & alive, summed, columns & alive)]
+    batch = b.size(shared | {loop}) if loop else b.size(shared)
+    return matrix_seconds(b.machine, b.itemsize, batch, *lengths)
+
+
 def emit_gemm(b: Builder, site: Site, variant: Variant) -> Value:
     """One batched matrix product, and a sum over the loop label if it is contracted."""
     loop, swap, ordered = str(variant[0]), bool(variant[1]), bool(variant[2])
-    left, right = reversed(_reduced(b, site)) if swap else _reduced(b, site)
+    left, right = reversed(site.values) if swap else site.values
+    b.expect(gemm_seconds(b, left.labels, right.labels, site.alive, loop))
     shared, summed, rows, columns = split_labels(left.labels, right.labels, site.alive)
+    rows, columns = rows & site.alive, columns & site.alive
+    left, right = reversed(_reduced(b, site)) if swap else _reduced(b, site)
     larger = left if b.size(left.labels) >= b.size(right.labels) else right
     looped = [loop] if loop else []
     inner = [a for a in b.memory_order(larger, summed) if a != loop]
@@ -77,6 +102,7 @@ def emit_gemm(b: Builder, site: Site, variant: Variant) -> Value:
     c = b.matrix(right, second, inner, column)
     groups = [*ahead, row, column]
     shape = tuple(b.size(group) for group in groups)
+    b.expect(0.0)
     result = b.add(Matmul((a, c), shape))
     if loop in summed:
         result = b.add(Sum((result,), shape[1:], (0,)))
@@ -93,8 +119,17 @@ def multiply_variants(b: Builder, site: Site) -> Iterable[Variant]:
     return [()]
 
 
+def multiply_least(b: Builder, site: Site) -> float:
+    """What an elementwise product costs at least."""
+    left, right = site.values
+    used = {a for a in left.labels if a in site.alive or a in right.labels}
+    used.update(a for a in right.labels if a in site.alive)
+    return multiply_seconds(b.machine, b.size(used))
+
+
 def emit_multiply(b: Builder, site: Site, variant: Variant) -> Value:
     """Multiply element by element over strided views, and sum."""
+    b.expect(multiply_least(b, site))
     left, right = _reduced(b, site)
     larger, other = (
         (left, right) if b.size(left.labels) >= b.size(right.labels) else (right, left)
@@ -110,6 +145,7 @@ def emit_multiply(b: Builder, site: Site, variant: Variant) -> Value:
     kept = [a for a in order if a in site.alive]
     shape = tuple(b.sizes[a] for a in kept)
     out = tuple(number[a] for a in kept)
+    b.expect(0.0)
     step = MultiplySum((registers[0], registers[1]), shape, dims[0], dims[1], out)
     return b.plain(b.add(step), [[a] for a in kept])
 
@@ -122,7 +158,7 @@ def _describe_gemm(site: Site, variant: Variant) -> str:
     return f"matrix products over {loop}" + (", then summed" if summed else "")
 
 
-GEMM = Form("gemm", 2, range(1), gemm_variants, emit_gemm, _describe_gemm)
+GEMM = Form("gemm", 2, range(1), gemm_variants, emit_gemm, _describe_gemm, matrix_floor)
 MULTIPLY = Form(
     "multiply",
     2,
@@ -130,4 +166,5 @@ MULTIPLY = Form(
     multiply_variants,
     emit_multiply,
     lambda site, variant: "multiply and sum",
+    multiply_floor,
 )

@@ -15,6 +15,7 @@ from tnconv.pattern import IndexPattern
 from tnconv.planning.builder import Builder, Value
 from tnconv.planning.forms.roles import Casting, cast_as, castings
 from tnconv.planning.forms.views import isolate
+from tnconv.planning.outline import native_floor
 from tnconv.planning.site import Form, Site, Variant, lone, split_labels
 
 
@@ -173,4 +174,5 @@ NATIVE = Form(
     _variants,
     _emit,
     lambda site, variant: f"native convolution ({variant[0]})",
+    native_floor,
 )

@@ -7,11 +7,13 @@ dead afterwards, and the third in neither but alive; all patterns alike.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
 
 from tnconv.network import Pattern
 from tnconv.planning.builder import Value
-from tnconv.planning.site import Site
+from tnconv.planning.site import Constraint, Site
 
 #: role -> the legs (left, right, result)
 ROLES = {
@@ -38,15 +40,46 @@ class Casting:
 
 def castings(site: Site) -> Iterator[tuple[str, bool, bool, Casting]]:
     """Every (role, sides swapped, kernel and output swapped) that fits."""
-    patterns = tuple(p for p in site.constraints if isinstance(p, Pattern))
-    if len(patterns) != len(site.constraints) or len(site.values) != 2:
+    if len(site.values) != 2:
         return
-    for role in ROLES:
-        for sides in (False, True):
-            for legs in (False, True):
-                cast = cast_as(site, role, sides, legs)
-                if _fits(cast, site.alive):
-                    yield role, sides, legs, cast
+    carried = {_carried(site, constraint) for constraint in site.constraints}
+    if len(carried) == 1:
+        for role, sides, legs in _ways(*carried.pop()):
+            yield role, sides, legs, cast_as(site, role, sides, legs)
+
+
+def _carried(site: Site, constraint: Constraint) -> tuple[str, str]:
+    """The leg that either value has, if it is one each and dies, and the third leg is
+    in neither but alive; else nothing."""
+    left, right = site.values
+    first, second = [], []
+    if isinstance(constraint, Pattern):
+        for leg, label in zip(_SWAPPED, constraint.labels, strict=True):
+            mine, theirs = label in left.labels, label in right.labels
+            if (mine or theirs) is (label in site.alive):
+                return "", ""
+            first += [leg] * mine
+            second += [leg] * theirs
+    if len(first) != 1 or len(second) != 1:
+        return "", ""
+    return first[0], second[0]
+
+
+#: the legs of a pattern, and what they are after kernel and output are swapped
+_SWAPPED = {"input": "input", "output": "kernel", "kernel": "output"}
+
+
+@cache
+def _ways(first: str, second: str) -> tuple[tuple[str, bool, bool], ...]:
+    """(role, sides swapped, legs swapped) by the legs that two values carry."""
+    found = []
+    for role, sides, legs in product(ROLES, (False, True), (False, True)):
+        pair = [second, first] if sides else [first, second]
+        if legs:
+            pair = [_SWAPPED.get(leg, "") for leg in pair]
+        if pair == list(ROLES[role][:2]):
+            found.append((role, sides, legs))
+    return tuple(found)
 
 
 def cast_as(site: Site, role: str, sides: bool, legs: bool) -> Casting:
@@ -55,19 +88,6 @@ def cast_as(site: Site, role: str, sides: bool, legs: bool) -> Casting:
     patterns = tuple(p for p in site.constraints if isinstance(p, Pattern))
     if legs:
         patterns = tuple(
-            replace(p, index=p.index.swap(), output=p.kernel, kernel=p.output)
-            for p in patterns
+            Pattern(p.index.swap(), p.input, p.kernel, p.output) for p in patterns
         )
     return Casting(role, left, right, patterns)
-
-
-def _fits(cast: Casting, alive: frozenset[str]) -> bool:
-    mine, theirs = set(cast.left.labels), set(cast.right.labels)
-    first, second, third = ROLES[cast.role]
-    for pattern in cast.patterns:
-        a, b, c = (getattr(pattern, leg) for leg in (first, second, third))
-        if a not in mine or a in theirs or b not in theirs or b in mine:
-            return False
-        if c in mine or c in theirs or c not in alive or {a, b} & alive:
-            return False
-    return True

@@ -1,7 +1,8 @@
 """Looping over kernel positions: one pair of slices per offset, added up.
 
 Slicing the kernel leg turns every pattern into a strided slice, so nothing is unfolded:
-products are added (forward), added into slices (transposed), or stacked (weight).
+products are added (forward), added into slices (transposed), or stacked (weight). The
+kernel and the output leg may be exchanged: then the loop is over output positions.
 """
 
 from __future__ import annotations
@@ -15,21 +16,26 @@ from tnconv.planning.builder import Builder, Value
 from tnconv.planning.forms.contract import (
     emit_gemm,
     emit_multiply,
+    gemm_seconds,
     gemm_variants,
 )
 from tnconv.planning.forms.roles import Casting, cast_as, castings
 from tnconv.planning.forms.views import hull, substitute
+from tnconv.planning.outline import multiply_seconds, taps_floor
 from tnconv.planning.site import Form, Site, Variant
 
 
 def _variants(b: Builder, site: Site) -> Iterable[Variant]:
     for role, sides, legs, cast in castings(site):
-        if legs or not all(b.sizes[k] for k in _kernels(cast)):
+        if not all(b.sizes[k] for k in _kernels(cast)):
             continue
-        yield role, sides, "multiply"
+        if b.affords(_least(b, cast, site.alive, "multiply")):
+            yield role, sides, legs, "multiply"
+        if not b.affords(_least(b, cast, site.alive, "gemm")):
+            continue
         inner = Site((cast.left, cast.right), (), _inner_alive(cast, site.alive))
         for variant in gemm_variants(b, inner):
-            yield role, sides, "gemm", *variant
+            yield role, sides, legs, "gemm", *variant
 
 
 def _kernels(cast: Casting) -> list[str]:
@@ -45,8 +51,9 @@ def _inner_alive(cast: Casting, alive: frozenset[str]) -> frozenset[str]:
 
 
 def _emit(b: Builder, site: Site, variant: Variant) -> Value:
-    role, sides, kind, *rest = variant
-    cast = cast_as(site, str(role), bool(sides), False)
+    role, sides, legs, kind, *rest = variant
+    cast = cast_as(site, str(role), bool(sides), bool(legs))
+    b.expect(_least(b, cast, site.alive, str(kind)))
     left = cast.left
     if role != "transposed":
         for pattern in cast.patterns:
@@ -78,12 +85,32 @@ def _emit(b: Builder, site: Site, variant: Variant) -> Value:
     return Value(total, value.axes)
 
 
+def _least(b: Builder, cast: Casting, alive: frozenset[str], kind: str) -> float:
+    """What all turns cost at least, each a call and a product."""
+    inner, gone = _inner_alive(cast, alive), {p.kernel for p in cast.patterns}
+    fixed = {p.input: p.output for p in cast.patterns}
+    left, right = (
+        [fixed.get(a, a) for a in value.labels if a not in gone]
+        for value in (cast.left, cast.right)
+    )
+    turns = b.size(gone)
+    if kind == "gemm":
+        return turns * gemm_seconds(b, left, right, inner)
+    used = {a for a in left if a in inner or a in right}
+    used.update(a for a in right if a in inner)
+    return turns * multiply_seconds(b.machine, b.size(used))
+
+
 def fix(value: Value, at: Mapping[str, int]) -> Value:
     """The slice of a value where some labels have fixed values."""
-    axes = value.axes
-    for label, number in at.items():
-        axes = tuple(axis.substitute(label, (), number) for axis in axes)
-    return Value(value.register, axes)
+
+    def axes() -> tuple[Axis, ...]:
+        found = value.axes
+        for label, number in at.items():
+            found = tuple([axis.substitute(label, (), number) for axis in found])
+        return found
+
+    return value.made(tuple(at.items()), axes)
 
 
 def _added(b: Builder, value: Value, total: int | None) -> int:
@@ -123,8 +150,8 @@ def _stacked(b: Builder, value: Value, parts: list[int], kernels: list[str]) -> 
 
 
 def _describe(site: Site, variant: Variant) -> str:
-    inner = "multiply and sum" if variant[2] == "multiply" else "matrix products"
+    inner = "multiply and sum" if variant[3] == "multiply" else "matrix products"
     return f"taps ({variant[0]}, {inner})"
 
 
-TAPS = Form("taps", 2, range(1, 5), _variants, _emit, _describe)
+TAPS = Form("taps", 2, range(1, 5), _variants, _emit, _describe, taps_floor)

@@ -15,6 +15,7 @@ from tnconv.axis import Axis
 from tnconv.execution.program import Gather
 from tnconv.network import Pattern, Reindex
 from tnconv.planning.builder import Builder, Value
+from tnconv.planning.outline import fold_floor, gather_floor, window_floor
 from tnconv.planning.site import Form, Site, Variant
 
 
@@ -24,10 +25,12 @@ def substitute(b: Builder, value: Value, pattern: Pattern) -> Value:
     if not index.covers_input_range():
         value = isolate(b, value, pattern.input)
     terms = ((pattern.output, index.stride), (pattern.kernel, index.dilation))
-    axes = tuple(
-        axis.substitute(pattern.input, terms, -index.padding) for axis in value.axes
-    )
-    return Value(value.register, axes)
+
+    def axes() -> tuple[Axis, ...]:
+        offset = -index.padding
+        return tuple([a.substitute(pattern.input, terms, offset) for a in value.axes])
+
+    return value.made((pattern.input, terms, index.padding), axes)
 
 
 def isolate(b: Builder, value: Value, label: str) -> Value:
@@ -148,9 +151,17 @@ def _emit_gather(b: Builder, site: Site, variant: Variant) -> Value:
 
 
 WINDOW = Form(
-    "window", 1, range(1, 2), _window_variants, _emit_window, _describe_window
+    "window",
+    1,
+    range(1, 2),
+    _window_variants,
+    _emit_window,
+    _describe_window,
+    window_floor,
 )
-FOLD = Form("fold", 1, range(1, 2), _fold_variants, _emit_fold, _describe_fold)
+FOLD = Form(
+    "fold", 1, range(1, 2), _fold_variants, _emit_fold, _describe_fold, fold_floor
+)
 GATHER = Form(
     "gather",
     1,
@@ -158,4 +169,5 @@ GATHER = Form(
     _gather_variants,
     _emit_gather,
     lambda site, variant: "gather" if variant == ("gather",) else "add slices",
+    gather_floor,
 )

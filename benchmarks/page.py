@@ -1,0 +1,86 @@
+"""The results page of the documentation, made from the files in benchmarks/results."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmarks.contestants import SHOWN_ONLY, modules
+from benchmarks.record import Results, load
+from benchmarks.table import table, tables
+
+HELP = "write docs/results.md from results, or from those in benchmarks/results"
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "results.md"
+KEPT = Path(__file__).parent / "results"
+
+INTRODUCTION = """\
+# Results
+
+This page is written by `python -m benchmarks page`; what is measured, and how:
+
+* The layers are the {layers} convolutions of real networks in `benchmarks/data`:
+  {which}.
+* A ratio is a peer's median time over ours: above 1, tnconv is faster. The best peer of
+  a case is the fastest of all other contestants that can do it.
+* The contestants of a case run in one process, in turn, in a new order every round,
+  with threads fixed, after a warm-up (beside NumPy, PyTorch has a process of its own:
+  their thread pools would spin at each other's cost). A result that is not the expected
+  one (relative to its largest value, 1e-4) is not timed but listed.
+* PyTorch's operator (its unfold recipe, where it has none; on NumPy the loop over
+  offsets) is timed twice: the spread of the two is what the clock resolves.
+* Who takes more than four times the fastest, and long, is timed by one call.
+* "Worst" is a layer's lowest ratio. Where it was low, the case was measured again in
+  later rounds, and a loss is one that is there in every round: the best of its rounds
+  is given.
+* Extra memory is the peak of resident memory beyond what is read and the result, as a
+  share of these two.
+* Planning is not in these times: it is done once per shape.
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument("files", type=Path, nargs="*", help="what `compact` wrote")
+    parser.add_argument("--out", type=Path, default=PAGE)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Write the page."""
+    files = options.files or sorted(KEPT.glob("*.json"))
+    if not files:
+        print(f"no results: write some with `run` and `compact` into {KEPT.name}/")
+        return 1
+    options.out.write_text(page([load(path) for path in files]), "utf-8")
+    print(options.out)
+    return 0
+
+
+def page(runs: list[Results]) -> str:
+    """The text of the page: the introduction, then a section for each run."""
+    counts = {len({m.layer for m in run.cases}) for run in runs}
+    layers = " or ".join(map(str, sorted(counts)))
+    which = (
+        "169 of 2-d networks, 53 of 1-d and 3-d ones, dilated and transposed among them"
+    )
+    start = INTRODUCTION.format(layers=layers, which=which)
+    return "\n".join((start, *map(section, runs)))
+
+
+def section(results: Results) -> str:
+    """The tables of one run under a heading, with its machine and its contestants."""
+    head, backend = results.header, results.header["backend"]
+    name = {"torch": "PyTorch", "numpy": "NumPy"}[backend]
+    known = ", ".join(f"{n} {v}" for n, v in head["versions"].items() if v[0].isdigit())
+    shown = SHOWN_ONLY[backend]
+    said = f" {' and '.join(shown)} are shown, but no peers." if shown else ""
+    setting = (
+        f"Batch {head['batch']}, float32, {head['threads']} threads on "
+        f"{head['cores']} cores of {head['cpu']}, {head['date']}; {known}.{said}"
+    )
+    who = table(
+        ("contestant", "what is timed"),
+        ((module.NAME, module.TIMED) for module in modules(backend).values()),
+    )
+    picture = f"![sorted ratios of each operation](results-{backend}.png)"
+    return f"## On {name}\n\n{setting}\n\n{who}\n{picture}\n\n{tables(results)}"

@@ -1,0 +1,111 @@
+"""Subsets in the order of what they cost, as in Dijkstra's algorithm.
+
+A subset is settled when nothing that waits is cheaper. Then it meets those settled
+before, and the forms that may join them wait under their floors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heappop, heappush
+from itertools import count
+from typing import TYPE_CHECKING
+
+from tnconv.planning.mirror import Mirror
+from tnconv.planning.site import Form
+from tnconv.planning.sites import Meeting, meetings, subset_of
+from tnconv.planning.state import mirrored
+
+if TYPE_CHECKING:
+    from tnconv.planning.search import Search
+
+NOWHERE: Meeting = ((), ())
+
+
+class Exploration:
+    """The way from some leaves (states, or single constraints) to their union."""
+
+    def __init__(self, search: Search, leaves: Sequence[int]) -> None:
+        self.search = search
+        self.target = sum(leaves)
+        self.settled: dict[int, None] = {}
+        self.mirror = self._mirror(leaves)
+        free = [j for j in search.problem.constraints if 1 << j in leaves]
+        self.free = [j for j in free if 1 << j not in search.states]
+        self._forget(leaves)
+        self._order = count()  # of equal prices the first comes first
+        #: seconds, order, what comes of it, and how: by a form at a meeting, or known
+        self._heap: list[tuple[float, int, int, Form | None, Meeting]] = []
+        for subset in leaves:
+            if subset in search.states:
+                self._known(subset)
+
+    def _mirror(self, leaves: Sequence[int]) -> Mirror | None:
+        mirror = self.search.problem.mirror
+        if mirror and {mirror.image(leaf) for leaf in leaves} == set(leaves):
+            return mirror
+        return None
+
+    def _forget(self, leaves: Sequence[int]) -> None:
+        """Earlier ways to parts of the target are found again, or better ones."""
+        states, kept = self.search.states, {*leaves, self.target}
+        for subset in [x for x in states if not x & ~self.target and x not in kept]:
+            del states[subset]
+
+    def run(self) -> bool:
+        """Settle subsets until the target is, or all that waits is too dear; False
+        where patience ended first."""
+        search, target = self.search, self.target
+        while self._heap and self._heap[0][0] <= search.limit(target):
+            if len(self._heap) > search.patience:
+                return False
+            seconds, _, subset, form, meeting = heappop(self._heap)
+            if subset in self.settled:
+                continue
+            if form is None:
+                if subset == target:
+                    return True
+                self._settle(subset)
+            elif seconds < search.limit(subset, target):
+                if search.price(form, meeting, target):
+                    self._known(subset)
+        return True
+
+    def _known(self, subset: int) -> None:
+        seconds = self.search.states[subset].seconds
+        heappush(self._heap, (seconds, next(self._order), subset, None, NOWHERE))
+
+    def _settle(self, subset: int) -> None:
+        """No cheaper way will be found: what can be made of it waits now."""
+        search, others = self.search, list(self.settled)
+        self.settled[subset] = None
+        for meeting in meetings(
+            search.problem, subset, others, self.free, search.widest
+        ):
+            joined = subset_of(meeting)
+            if joined in self.settled or self._is_image(joined):
+                continue
+            limit = search.limit(joined, self.target)
+            for floor, form in search.offers(meeting):
+                if floor < limit:
+                    entry = (floor, next(self._order), joined, form, meeting)
+                    heappush(self._heap, entry)
+        self._reflect(subset)
+
+    def _is_image(self, subset: int) -> bool:
+        """Whether a subset is settled together with its mirror image."""
+        return self._image(subset) < subset
+
+    def _image(self, subset: int) -> int:
+        """The mirror image, if it is apart: what holds parts of both copies has a
+        layout that is not its own mirror image."""
+        image = self.mirror.image(subset) if self.mirror else subset
+        return subset if image & subset else image
+
+    def _reflect(self, subset: int) -> None:
+        """What was found for a subset holds for its mirror image."""
+        image, states = self._image(subset), self.search.states
+        if self.mirror and image > subset and image not in states:
+            labels = self.search.problem.alive(image)
+            states[image] = mirrored(states[subset], labels, self.mirror, states)
+            self._known(image)

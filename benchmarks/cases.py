@@ -112,7 +112,7 @@ class Case:
             role: tuple(array.shape) for role, array in self.arrays.items()
         }
         roles = ("narrow", "wide") if layer.transposed else ("wide", "narrow")
-        x, v = (shapes.get(role) for role in roles)
+        x, v = (shapes.get(role, ()) for role in roles)
         if self.operation == "forward":
             return getattr(networks, prefix)(x, shapes["weight"], **hyper)
         if self.operation == "input-vjp":

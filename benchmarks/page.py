@@ -19,8 +19,9 @@ INTRODUCTION = """\
 
 This page is written by `python -m benchmarks page`; what is measured, and how:
 
-* The layers are the {layers} convolutions of real networks in `benchmarks/data`:
-  {which}.
+* The layers are convolutions of real networks: the files in `benchmarks/data` hold 169
+  of 2-d networks and 53 of 1-d and 3-d ones, dilated and transposed ones among them.
+  Each section says how many of them it measured.
 * A ratio is a peer's median time over ours: above 1, tnconv is faster. The best peer of
   a case is the fastest of all other contestants that can do it.
 * The contestants of a case run in one process, in turn, in a new order every round,
@@ -58,13 +59,7 @@ def main(options: argparse.Namespace) -> int:
 
 def page(runs: list[Results]) -> str:
     """The text of the page: the introduction, then a section for each run."""
-    counts = {len({m.layer for m in run.cases}) for run in runs}
-    layers = " or ".join(map(str, sorted(counts)))
-    which = (
-        "169 of 2-d networks, 53 of 1-d and 3-d ones, dilated and transposed among them"
-    )
-    start = INTRODUCTION.format(layers=layers, which=which)
-    return "\n".join((start, *map(section, runs)))
+    return "\n".join((INTRODUCTION, *map(section, runs)))
 
 
 def section(results: Results) -> str:
@@ -74,9 +69,10 @@ def section(results: Results) -> str:
     known = ", ".join(f"{n} {v}" for n, v in head["versions"].items() if v[0].isdigit())
     shown = SHOWN_ONLY[backend]
     said = f" {' and '.join(shown)} are shown, but no peers." if shown else ""
+    layers = len({measured.layer for measured in results.cases})
     setting = (
-        f"Batch {head['batch']}, float32, {head['threads']} threads on "
-        f"{head['cores']} cores of {head['cpu']}, {head['date']}; {known}.{said}"
+        f"{layers} layers, batch {head['batch']}, float32, {head['threads']} threads "
+        f"on {head['cores']} cores of {head['cpu']}, {head['date']}; {known}.{said}"
     )
     who = table(
         ("contestant", "what is timed"),

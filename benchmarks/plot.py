@@ -48,7 +48,7 @@ def draw(results: Results, path: Path) -> None:
     for name, axis in zip(names, axes.flat, strict=False):
         panel(axis, name, results)
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=80)
     pyplot.close(figure)
 
 

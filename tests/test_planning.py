@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import tnconv
 from tnconv import networks
 from tnconv.axis import Axis
-from tnconv.edits import pair, rename_inputs
+from tnconv.edits import pair, rename_inputs, without_conjugates
 from tnconv.edits import replace as put
 from tnconv.execution.backend import Place
 from tnconv.execution.program import Matmul, Native, View
@@ -46,6 +46,8 @@ CASES = {
                                         padding_mode="circular"),
     "transposed": networks.conv_transpose((2, 4, 5), (4, 3, 3), stride=2, padding=1,
                                           output_padding=1),
+    "factor": without_conjugates(networks.kfac_input_factor(
+        (2, 4, 7), (3,), padding=1, groups=2, normalization="none")),
     "unfold": networks.unfold((2, 3, 5, 4), (2, 3), padding=1),
     "fold": networks.fold((2, 12, 9), (5, 4), (2, 2), stride=2, padding=1),
 }  # fmt: skip
@@ -63,7 +65,7 @@ def scrambled(machine: Machine, random: Random) -> Machine:
     def odd(value: float) -> float:
         return float(value * 10 ** random.uniform(-3, 3))
 
-    names = ("call", "gemm", "multiply", "copy", "gaps", "strided_sum", "add")
+    names = ("call", "gemm", "multiply", "copy", "gaps", "strided_sum", "add", "mirror")
     native = {
         key: replace(rate, rate=odd(rate.rate)) for key, rate in machine.native.items()
     }

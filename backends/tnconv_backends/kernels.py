@@ -16,6 +16,7 @@ from tnconv.execution.program import (
     Conjugate,
     Constant,
     Gather,
+    Gram,
     Loop,
     Matmul,
     MultiplySum,
@@ -32,6 +33,7 @@ from tnconv.execution.program import (
 )
 from tnconv_backends import standard
 from tnconv_backends.constants import constant
+from tnconv_backends.pieces import add_pieces, embedded, read_pieces
 from tnconv_backends.runner import straight_line
 
 Array = Any
@@ -70,6 +72,7 @@ class Kernels:
             AddInto: self.add_into,
             Sum: self.sum,
             Matmul: self.matmul,
+            Gram: self.gram,
             MultiplySum: self.multiply_sum,
             Add: self.add,
             Stack: self.stack,
@@ -143,6 +146,18 @@ class Kernels:
             return lambda a, b: self.zeros(step.shape)
         return scaled_product(self.xp.matmul, step, shapes)
 
+    def gram(self, step: Gram, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """The product with the transpose; what is below the diagonal is mirrored."""
+        xp = self.xp
+        if not shapes[0][-1]:
+            return lambda a: self.zeros(step.shape)
+
+        def run(a: Array) -> Array:
+            upper = xp.triu(xp.matmul(a, xp.matrix_transpose(a)))
+            return upper + xp.matrix_transpose(xp.triu(upper, k=1))
+
+        return scaled_gram(run, step, shapes)
+
     def multiply_sum(
         self, step: MultiplySum, shapes: Sequence[Shape], overwrite: bool
     ) -> Kernel:
@@ -182,7 +197,7 @@ class Kernels:
 
     def gather(self, step: Gather, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """Concatenated slices; transposed, embedded slices added up."""
-        run = _add_pieces if step.transposed else _read_pieces
+        run = add_pieces if step.transposed else read_pieces
         return lambda x: run(self, x, step)
 
     def native(self, step: Native, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
@@ -216,7 +231,7 @@ class Kernels:
                     for x, cut in zip(sources, block.reads, strict=True)
                 ]
                 found = bodies[block.body](parts)
-                placed = _embedded(self, found, block.write, step.shape)
+                placed = embedded(self, found, block.write, step.shape)
                 total = placed if total is None else total + placed
             return self.zeros(step.shape) if total is None else total
 
@@ -236,18 +251,14 @@ def scaled_product(product: Kernel, step: Matmul, shapes: Sequence[Shape]) -> Ke
     return lambda a, b: product(a, b * factor)
 
 
-def _embedded(
-    kernels: Kernels, x: Array, write: Sequence[tuple[int, int]], shape: Shape
-) -> Array:
-    xp = kernels.xp
-    for axis, ((start, stop), size) in enumerate(zip(write, shape, strict=True)):
-        before, after = (
-            kernels.zeros((*x.shape[:axis], width, *x.shape[axis + 1 :]))
-            for width in (start, size - stop)
-        )
-        parts = [part for part in (before, x, after) if part.shape[axis]]
-        x = xp.concat(parts, axis=axis) if len(parts) > 1 else x
-    return x
+def scaled_gram(product: Kernel, step: Gram, shapes: Sequence[Shape]) -> Kernel:
+    """The same of a product with oneself: each side takes the root of a scale."""
+    if step.scale == 1:
+        return product
+    factor = float(step.scale)
+    if factor < 0 or size_of(step.shape) < size_of(shapes[0]):
+        return lambda a: product(a) * factor
+    return lambda a: product(a * factor**0.5)
 
 
 def _aligner(
@@ -262,38 +273,3 @@ def _aligner(
         return xp.reshape(x, shape)
 
     return run
-
-
-def _read_pieces(kernels: Kernels, x: Array, step: Gather) -> Array:
-    xp, axis = kernels.xp, step.axis
-    x = xp.moveaxis(x, axis, -1)
-    parts = []
-    for piece in step.map.pieces:
-        if piece.step == 0:
-            part = x[..., piece.start : piece.start + 1]
-            parts.append(xp.broadcast_to(part, (*x.shape[:-1], piece.length)))
-            continue
-        first = min(piece.start, piece.start + piece.step * (piece.length - 1))
-        part = x[..., first : first + piece.length]
-        parts.append(xp.flip(part, axis=-1) if piece.step < 0 else part)
-    empty = kernels.zeros((*x.shape[:-1], 0))
-    joined = xp.concat(parts, axis=-1) if parts else empty
-    return xp.moveaxis(joined, -1, axis)
-
-
-def _add_pieces(kernels: Kernels, x: Array, step: Gather) -> Array:
-    xp, axis, size = kernels.xp, step.axis, step.map.input
-    x = xp.moveaxis(x, axis, -1)
-    total, at = kernels.zeros((*x.shape[:-1], size)), 0
-    for piece in step.map.pieces:
-        part = x[..., at : at + piece.length]
-        at += piece.length
-        if piece.step == 0:
-            part = xp.sum(part, axis=-1, keepdims=True, dtype=kernels.dtype)
-        first = min(piece.start, piece.start + piece.step * (piece.length - 1))
-        part = xp.flip(part, axis=-1) if piece.step < 0 else part
-        write = ((0, n) for n in x.shape[:-1])
-        end = first + part.shape[-1]
-        shape = (*x.shape[:-1], size)
-        total = total + _embedded(kernels, part, (*write, (first, end)), shape)
-    return xp.moveaxis(total, -1, axis)

@@ -15,7 +15,9 @@ from tnconv.execution.program import (
     Add,
     AddInto,
     AxisMap,
+    Gram,
     Loop,
+    Matmul,
     MultiplySum,
     Pad,
     Scale,
@@ -23,10 +25,17 @@ from tnconv.execution.program import (
     View,
 )
 from tnconv_backends.array_api import ArrayAPIBackend
-from tnconv_backends.kernels import Kernel, Kernels
+from tnconv_backends.kernels import Kernel, Kernels, scaled_gram, scaled_product
 from tnconv_backends.strided import strided, turns
 
 Array = Any
+
+
+#: NumPy makes a triangle and mirrors it wherever an array meets its own transpose.
+#: With fewer terms in each sum, and at least so many rows, the mirror costs more than
+#: it saves (measured for float32 and OpenBLAS: 4608 rows of 49, 62 ms against 15 ms).
+WORTH_A_TRIANGLE = 256
+MIRRORED = 128
 
 
 class NumPyKernels(Kernels):
@@ -85,6 +94,33 @@ class NumPyKernels(Kernels):
             return found
 
         return run
+
+    def matmul(self, step: Matmul, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """NumPy's own; in two parts where it would make a triangle for too little."""
+        rows, inner, columns = *shapes[0][-2:], shapes[1][-1]
+        if rows != columns or rows < MIRRORED or not 0 < inner < WORTH_A_TRIANGLE:
+            return super().matmul(step, shapes, overwrite)
+        middle = rows // 2
+
+        def product(a: Array, b: Array) -> Array:
+            if not np.may_share_memory(a, b):
+                return np.matmul(a, b)
+            found = np.empty(step.shape, a.dtype)
+            np.matmul(a[..., :middle, :], b, out=found[..., :middle, :])
+            np.matmul(a[..., middle:, :], b, out=found[..., middle:, :])
+            return found
+
+        return scaled_product(product, step, shapes)
+
+    def gram(self, step: Gram, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """NumPy knows an array times its own transpose: BLAS ``syrk``, mirrored."""
+        if not shapes[0][-1]:
+            return lambda a: np.zeros(step.shape, a.dtype)
+
+        def product(a: Array) -> Array:
+            return np.matmul(a, a.swapaxes(-1, -2))
+
+        return scaled_gram(product, step, shapes)
 
     def multiply_sum(
         self, step: MultiplySum, shapes: Sequence[Shape], overwrite: bool

@@ -12,6 +12,7 @@ from tnconv.execution.program import (
     AddInto,
     Conjugate,
     Gather,
+    Gram,
     Loop,
     Matmul,
     MultiplySum,
@@ -25,11 +26,12 @@ from tnconv.execution.program import (
     Sum,
     View,
 )
-from tnconv_backends.kernels import Kernel, Kernels, scaled_product
+from tnconv_backends.kernels import Kernel, Kernels, scaled_gram, scaled_product
 from tnconv_backends.torch.gather import bind_gather
 from tnconv_backends.torch.native import bind_native
 from tnconv_backends.torch.products import (
     bind_elementwise_matmul,
+    bind_gram,
     bind_matmul,
     bind_multiply_sum,
 )
@@ -91,6 +93,9 @@ class TorchKernels(Kernels):
             factor = step.numerator / step.denominator
             return lambda x: x.mul_(factor)
         return super().scale(step, shapes, overwrite)
+
+    def gram(self, step: Gram, shapes: Shapes, overwrite: bool) -> Kernel:
+        return scaled_gram(bind_gram(step, shapes), step, shapes)
 
     def multiply_sum(
         self, step: MultiplySum, shapes: Shapes, overwrite: bool

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from tnconv.execution.program import Matmul, MultiplySum, Shape
+from tnconv.execution.program import Gram, Matmul, MultiplySum, Shape, row_blocks
 from tnconv_backends.kernels import Kernel
 
 Tensor = Any
@@ -42,6 +42,31 @@ def bind_matmul(step: Matmul, shapes: Sequence[Shape]) -> Kernel:
 def bind_elementwise_matmul(step: Matmul, shapes: Sequence[Shape]) -> Kernel:
     """For integers on devices without integer matrix products."""
     return lambda a, b: (a.unsqueeze(-1) * b.unsqueeze(-3)).sum(-2, dtype=a.dtype)
+
+
+def bind_gram(step: Gram, shapes: Sequence[Shape]) -> Kernel:
+    """Row blocks, each times the columns from its diagonal on, then mirrored."""
+    rows, inner = shapes[0][-2:]
+    blocks = row_blocks(rows)
+    if not inner:
+        return lambda a: a.new_zeros(step.shape)
+
+    def run(a: Tensor) -> Tensor:
+        found = a.new_empty(step.shape)
+        for start, stop in blocks:
+            part, rest = a[..., start:stop, :], a[..., start:, :].mT
+            target = found[..., start:stop, start:]
+            if a.ndim == 2:
+                torch.mm(part, rest, out=target)
+            else:
+                target.copy_(torch.matmul(part, rest))
+            corner = target[..., : stop - start]
+            upper = corner.triu()
+            corner.copy_(upper + upper.triu(1).mT)
+            found[..., stop:, start:stop] = target[..., stop - start :].mT
+        return found
+
+    return run
 
 
 def bind_multiply_sum(

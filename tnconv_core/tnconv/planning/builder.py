@@ -16,6 +16,7 @@ from tnconv.axis import Axis
 from tnconv.execution.program import (
     AddInto,
     AxisMap,
+    Gram,
     Matmul,
     Shape,
     Step,
@@ -219,7 +220,7 @@ class Builder:
         if not self.machine.inexact or not self.steps or value.register != last:
             return value, False
         step = self.steps[-1]
-        if not isinstance(step, Matmul):
+        if not isinstance(step, (Matmul, Gram)):
             return value, False
         self._known.pop(step, None)
         self.steps[-1] = replace(step, scale=step.scale * scale)

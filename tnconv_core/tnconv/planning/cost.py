@@ -18,6 +18,7 @@ from tnconv.execution.program import (
     Conjugate,
     Constant,
     Gather,
+    Gram,
     Loop,
     Matmul,
     MultiplySum,
@@ -31,6 +32,7 @@ from tnconv.execution.program import (
     View,
     size_of,
 )
+from tnconv.planning.products import product_seconds, triangle_seconds
 from tnconv.planning.strides import Run, inner_run, moves, row_major, strides_of
 
 if TYPE_CHECKING:
@@ -142,10 +144,9 @@ def _matmul(step: Matmul, builder: Builder) -> Cost:
     rows, inner, columns = left[-2], left[-1], right[-1]
     batch = prod(step.shape[:-2])
     flops = batch * rows * inner * columns
-    rate = m.gemm * rows / (rows + m.gemm_rows)
-    rate *= columns / (columns + m.gemm_columns) * inner / (inner + m.gemm_inner)
+    work = batch * product_seconds(rows, inner, columns, m)
     moved = (size_of(left) + size_of(right) + size_of(step.shape)) * builder.itemsize
-    seconds = max(2 * flops / rate if flops else 0.0, moved / m.copy)
+    seconds = max(work, moved / m.copy)
     made = size_of(step.shape) * builder.itemsize
     overhead = m.call + m.gemm_item * batch + _broadcast(step, builder)
     return Cost(seconds + overhead + fresh(made, m), flops, moved)
@@ -162,6 +163,16 @@ def _broadcast(step: Matmul, builder: Builder) -> float:
             whole = size_of((*batch, *shape[-2:])) * builder.itemsize
             seconds += copy_seconds(whole, (max(1, shape[-1]), True), builder)
     return seconds
+
+
+def _gram(step: Gram, builder: Builder) -> Cost:
+    m, size = builder.machine, builder.itemsize
+    (source,) = (builder.shapes[r] for r in step.sources)
+    made = size_of(step.shape) * size
+    moved = size_of(source) * size + 2 * made
+    batch, rows, inner = prod(step.shape[:-2]), source[-2], source[-1]
+    seconds, flops = triangle_seconds(batch, rows, inner, m)
+    return Cost(max(seconds, moved / m.copy) + fresh(made, m), flops, moved)
 
 
 def _multiply_sum(step: MultiplySum, builder: Builder) -> Cost:
@@ -270,6 +281,7 @@ _PRICES: dict[type[Step], Callable[..., Cost]] = {
     AddInto: _add_into,
     Sum: _sum,
     Matmul: _matmul,
+    Gram: _gram,
     MultiplySum: _multiply_sum,
     Add: _add,
     Stack: _stack,

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from heapq import heappop, heappush
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from tnconv.planning.mirror import Mirror
+from tnconv.planning.pairs import twin_meetings
 from tnconv.planning.site import Form
 from tnconv.planning.sites import Meeting, meetings, subset_of
 from tnconv.planning.state import mirrored
@@ -79,9 +80,10 @@ class Exploration:
         """No cheaper way will be found: what can be made of it waits now."""
         search, others = self.search, list(self.settled)
         self.settled[subset] = None
-        for meeting in meetings(
-            search.problem, subset, others, self.free, search.widest
-        ):
+        problem, free = search.problem, self.free
+        plain = meetings(problem, subset, others, free, search.widest)
+        twins = twin_meetings(problem, search.states, subset, others, free)
+        for meeting in chain(plain, twins):
             joined = subset_of(meeting)
             if joined in self.settled or self._is_image(joined):
                 continue

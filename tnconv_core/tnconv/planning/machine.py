@@ -97,6 +97,10 @@ class Machine:
     gemm_inner: float = 16.0
     gemm_columns: float = 16.0
     gemm_item: float = 0.1e-6
+    #: triangles: elements mirrored per second (0: a triangle is not worth making), and
+    #: seconds per block of rows
+    mirror: float = 0.0
+    mirror_call: float = 0.0
     #: elementwise multiply-add, elements per second
     multiply: float = 1.0e9
     #: copies, bytes per second; seconds to start an inner loop; share kept with gaps
@@ -134,6 +138,7 @@ class Machine:
             gemm=self.gemm * factor,
             native=native,
             native_dims=dims,
+            mirror=self.mirror if real else 0.0,
             inexact=inexact,
         )
 

@@ -110,8 +110,8 @@ def _explored(network: Network, job: _Job, tries: int) -> Iterator[Candidate]:
             heappush(heap, (planned.seconds, next(order), rival, planned, vetoes))
             yield Candidate(planned, tuple(sorted(_named(veto) for veto in vetoes)))
 
-    for rival in rivals(network, job.options):
-        yield from look(rival.name, splice_all(rival.network), frozenset())
+    for known in rivals(network, job.options):
+        yield from look(known.name, splice_all(known.network), frozenset())
     for coarse in (True, False):
         waiting = list(heap) if coarse else heap
         while waiting and len(seen) < tries:

@@ -89,7 +89,7 @@ def test_every_candidate_gives_the_same_sums(
     assert len({each.planned.program for each in found}) == len(found)
     for candidate in found:
         result = measured.compile(candidate.planned.program, place)([x, w])
-        assert np.array_equal(result, expected), candidate.forms
+        assert np.allclose(result, expected, rtol=0, atol=1e-9), candidate.forms
 
 
 def test_candidates_keep_to_the_options() -> None:

@@ -273,6 +273,50 @@ def test_bad_numbers_in_padding_modes(way: str, mode: str) -> None:
     np.testing.assert_array_equal(found, oracles.conv(*arrays[:2], **hyper))
 
 
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.parametrize("value", SPOILED)
+def test_transforms_spread_bad_numbers_over_all_their_positions(
+    value: float, library: str
+) -> None:
+    """The whole example that holds one; other examples are not touched."""
+    module = Library(library, ()).module
+    arrays = spoiled("x", PLACES["x"], value)
+    with only("fourier"), np.errstate(invalid="ignore"):
+        found = np.asarray(tnconv.conv(*map(module.asarray, arrays[:2]), **HYPER))
+    expected = oracles.conv(*arrays[:2], **HYPER)
+    assert not np.any(np.isfinite(found[0]))
+    np.testing.assert_allclose(found[1], expected[1], rtol=0, atol=1e-12)
+    assert np.any(np.isfinite(expected[0])) and np.all(np.isfinite(expected[1]))
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.parametrize("value", SPOILED)
+@pytest.mark.parametrize("forms", [("cumulative",), ("window",)])
+def test_window_sums_hold_the_bad_numbers_of_their_window(
+    forms: tuple[str, ...], value: float, library: str
+) -> None:
+    module = Library(library, ()).module
+    x = numbers("float64", 1, 4)[0]
+    x[0, 1, 4] = value
+    expected = np.stack([x[..., o : o + 3].sum(-1) for o in range(7)], axis=-1)
+    with only(*forms):
+        found = tnconv.contract(
+            "n c i, i ~ o + k -> n c o", module.asarray(x), sizes={"k": 3}
+        )
+    np.testing.assert_array_equal(np.asarray(found), expected)
+    assert np.isfinite(expected).sum() == expected.size - 3
+
+
+@pytest.mark.parametrize("value", SPOILED)
+def test_a_form_that_spreads_bad_numbers_can_be_excluded(value: float) -> None:
+    from tnconv.planning.planner import form_table
+
+    arrays = spoiled("x", PLACES["x"], value)
+    with only(*(set(form_table()) - {"constant", "fourier"})):
+        found = tnconv.conv(*arrays[:2], **HYPER)
+    np.testing.assert_array_equal(found, oracles.conv(*arrays[:2], **HYPER))
+
+
 # ---- what is no number
 
 

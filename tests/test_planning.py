@@ -50,6 +50,8 @@ CASES = {
         (2, 4, 7), (3,), padding=1, groups=2, normalization="none")),
     "unfold": networks.unfold((2, 3, 5, 4), (2, 3), padding=1),
     "fold": networks.fold((2, 12, 9), (5, 4), (2, 2), stride=2, padding=1),
+    "window sums": tnconv.parse("x: n c i, i ~ 2 o + 3 k - 1 -> n c o",
+                                shapes={"x": (2, 3, 300)}, sizes={"k": 40, "o": 90}),
 }  # fmt: skip
 
 
@@ -65,7 +67,8 @@ def scrambled(machine: Machine, random: Random) -> Machine:
     def odd(value: float) -> float:
         return float(value * 10 ** random.uniform(-3, 3))
 
-    names = ("call", "gemm", "multiply", "copy", "gaps", "strided_sum", "add", "mirror")
+    names = ("call", "gemm", "multiply", "copy", "gaps", "strided_sum", "add", "mirror",
+             "fft", "cumulative")  # fmt: skip
     native = {
         key: replace(rate, rate=odd(rate.rate)) for key, rate in machine.native.items()
     }
@@ -99,8 +102,11 @@ def test_every_form_is_right_whatever_it_costs(name: str) -> None:
             planned = plan_network(network, scrambled(machine, random), 8, opts)
             arrays = arrays_for(network, turn)
             found = run_planned(name, planned, arrays)
-            assert np.array_equal(found, evaluate(network, arrays)), planned.lines
-            seen |= {step.form for step in planned.plan.steps}
+            used = {step.form for step in planned.plan.steps}
+            wrong = np.abs(found - evaluate(network, arrays))
+            rounds = 1e-10 if "fourier" in used else 0.0
+            assert np.max(wrong, initial=0.0) <= rounds, planned.lines
+            seen |= used
     expected = set(form_table()) - (set() if name == "torch" else {"native"})
     assert seen == expected
 

@@ -36,6 +36,8 @@ class ArrayAPIBackend:
     in_place = False
     autodiff = False
     kernels: type[Kernels] = Kernels
+    #: the namespace of all arrays, where it is known without one
+    library: Any = None
 
     def accepts(self, kind: type) -> bool:
         """Whether the type has a namespace, its own or one of array-api-compat."""
@@ -53,10 +55,12 @@ class ArrayAPIBackend:
         return Place(self.name, xp, dtype, compat.device(array))
 
     def machine(self, place: Place) -> Machine:
-        """The constants for the device class of a place."""
+        """The constants for the device of a place, less what the library lacks."""
         from tnconv.execution.calibration import machine_for
 
-        return machine_for(self.name, self.device_class(place)).with_dtype(place.dtype)
+        machine = machine_for(self.name, self.device_class(place))
+        lacks = _lacks(place.library or self.library)
+        return machine.with_dtype(place.dtype).without(*lacks)
 
     def device_class(self, place: Place) -> Device:
         """The processor, with as many threads as a BLAS takes."""
@@ -100,6 +104,16 @@ class ArrayAPIBackend:
     ) -> Array:
         """Run; differentiation is the library's own business."""
         return run(arrays)
+
+
+def _lacks(xp: Any) -> tuple[str, ...]:
+    """Rates of what a namespace does not offer, or may not on all of its arrays.
+
+    Dask transforms no axis that lies in several chunks.
+    """
+    fft = hasattr(xp, "fft") and "dask" not in xp.__name__
+    offers = {"fft": fft, "cumulative": hasattr(xp, "cumulative_sum")}
+    return tuple(name for name, has in offers.items() if not has)
 
 
 def dtype_name(dtype: Any) -> str:

@@ -1,4 +1,4 @@
-"""CuPy: the reference kernels, on the device where the arrays are.
+"""CuPy: NumPy's strided views and in-place writes, on the device of the arrays.
 
 CuPy imports without a GPU and fails when an array is made, so what its backend has to
 add is a clear error, and the device made current around a run.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import cupy
+from cupy.lib.stride_tricks import as_strided
 
 from tnconv.errors import ArrayError
 from tnconv.execution.backend import Place
@@ -17,14 +18,25 @@ from tnconv.execution.program import Program
 from tnconv.planning.device import Device
 from tnconv.planning.machine import Machine
 from tnconv_backends.array_api import ArrayAPIBackend
+from tnconv_backends.strided_kernels import StridedKernels
 
 Array = Any
+
+
+class CuPyKernels(StridedKernels):
+    """The kernels of strided libraries."""
+
+    library = cupy
+    as_strided = staticmethod(as_strided)
 
 
 class CuPyBackend(ArrayAPIBackend):
     """Arrays of CuPy."""
 
     name = "cupy"
+    windows = True
+    in_place = True
+    kernels = CuPyKernels
 
     def accepts(self, kind: type) -> bool:
         """CuPy's arrays, subclasses included."""

@@ -21,6 +21,7 @@ class JAXBackend(ArrayAPIBackend):
 
     name = "jax"
     autodiff = True
+    library = jax.numpy
 
     def accepts(self, kind: type) -> bool:
         """JAX's arrays and tracers."""

@@ -15,6 +15,7 @@ from tnconv.execution.program import (
     AddInto,
     Conjugate,
     Constant,
+    CumulativeSum,
     Gather,
     Gram,
     Loop,
@@ -25,6 +26,7 @@ from tnconv.execution.program import (
     Program,
     Scale,
     Shape,
+    Spectral,
     Stack,
     Step,
     Sum,
@@ -35,6 +37,7 @@ from tnconv_backends import standard
 from tnconv_backends.constants import constant
 from tnconv_backends.pieces import add_pieces, embedded, read_pieces
 from tnconv_backends.runner import straight_line
+from tnconv_backends.spectral import bind_spectral
 
 Array = Any
 Kernel = Callable[..., Array]
@@ -79,6 +82,8 @@ class Kernels:
             Constant: self.constant,
             Gather: self.gather,
             Native: self.native,
+            Spectral: self.spectral,
+            CumulativeSum: self.cumulative_sum,
             Scale: self.scale,
             Conjugate: self.conjugate,
             Loop: self.loop,
@@ -203,6 +208,20 @@ class Kernels:
     def native(self, step: Native, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """Not in the standard: a backend that offers it overrides this."""
         raise TypeError("this array library has no native convolution")
+
+    def spectral(
+        self, step: Spectral, shapes: Sequence[Shape], overwrite: bool
+    ) -> Kernel:
+        """By the standard's extension for Fourier transforms."""
+        xp = self.xp
+        return bind_spectral(xp, xp.fft, xp.matmul, step, shapes, self.dtype)
+
+    def cumulative_sum(
+        self, step: CumulativeSum, shapes: Sequence[Shape], overwrite: bool
+    ) -> Kernel:
+        """The standard's own, which can lead with a zero."""
+        found, axis, zero = self.xp.cumulative_sum, step.axis, step.zero
+        return lambda x: found(x, axis=axis, dtype=self.dtype, include_initial=zero)
 
     def scale(self, step: Scale, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """One multiplication; integers are then divided and rounded down."""

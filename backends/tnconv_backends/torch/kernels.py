@@ -11,6 +11,7 @@ from tnconv.execution.program import (
     Add,
     AddInto,
     Conjugate,
+    CumulativeSum,
     Gather,
     Gram,
     Loop,
@@ -21,12 +22,14 @@ from tnconv.execution.program import (
     Program,
     Scale,
     Shape,
+    Spectral,
     Stack,
     Step,
     Sum,
     View,
 )
 from tnconv_backends.kernels import Kernel, Kernels, scaled_gram, scaled_product
+from tnconv_backends.spectral import bind_spectral
 from tnconv_backends.torch.gather import bind_gather
 from tnconv_backends.torch.native import bind_native
 from tnconv_backends.torch.products import (
@@ -34,6 +37,7 @@ from tnconv_backends.torch.products import (
     bind_gram,
     bind_matmul,
     bind_multiply_sum,
+    packed_matmul,
 )
 from tnconv_backends.torch.views import (
     bind_add_into,
@@ -76,6 +80,26 @@ class TorchKernels(Kernels):
 
     def native(self, step: Native, shapes: Shapes, overwrite: bool) -> Kernel:
         return bind_native(step, shapes, overwrite)
+
+    def spectral(self, step: Spectral, shapes: Shapes, overwrite: bool) -> Kernel:
+        """PyTorch's transforms keep the order of memory: registers are contiguous."""
+        xp = self.xp
+        run = bind_spectral(xp, xp.fft, packed_matmul, step, shapes, self.dtype)
+        return lambda x, w: run(x, w).contiguous()
+
+    def cumulative_sum(
+        self, step: CumulativeSum, shapes: Shapes, overwrite: bool
+    ) -> Kernel:
+        axis, count = step.axis, step.shape[step.axis] - 1
+        if not step.zero:
+            return lambda x: x.cumsum(axis, dtype=x.dtype)
+
+        def run(x: Array) -> Array:
+            found = x.new_zeros(step.shape)
+            torch.cumsum(x, axis, dtype=x.dtype, out=found.narrow(axis, 1, count))
+            return found
+
+        return run
 
     @property
     def matrices(self) -> bool:

@@ -176,6 +176,52 @@ class Native(Step):
 
 
 @dataclass(frozen=True, slots=True)
+class Spectral(Step):
+    """Circular convolution of two arrays over all axes but two, by real transforms.
+
+    The leading axes are those of :class:`Native` in the same role; the lengths of the
+    transforms are those of the result. forward and weight correlate: the second
+    array's spectrum is conjugated.
+    """
+
+    role: str  # "forward", "transposed" or "weight"
+    groups: int
+    kind: ClassVar[str] = "Fourier transforms"
+
+    def matrices(self, left: Shape, right: Shape) -> tuple[int, int, int]:
+        """Rows, inner and columns of the product at one frequency in one group."""
+        if self.role == "weight":
+            return left[1] // self.groups, left[0], right[1] // self.groups
+        if self.role == "forward":
+            return left[0], right[1], right[0] // self.groups
+        return left[0], right[0] // self.groups, right[1]
+
+    def is_thin(self, left: Shape, right: Shape) -> bool:
+        """Whether its matrices are so thin that it is better done elementwise."""
+        rows, inner, columns = self.matrices(left, right)
+        return inner == 1 or rows * columns == 1
+
+    @property
+    def lengths(self) -> Shape:
+        """The lengths of the transforms."""
+        return self.shape[2:]
+
+    @property
+    def frequencies(self) -> int:
+        """How many frequencies the spectrum of a real array has."""
+        return prod(self.lengths[:-1]) * (self.lengths[-1] // 2 + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class CumulativeSum(Step):
+    """Sums of the first elements along an axis; with ``zero`` also that of none."""
+
+    axis: int
+    zero: bool
+    kind: ClassVar[str] = "cumulative sum"
+
+
+@dataclass(frozen=True, slots=True)
 class Scale(Step):
     """Multiply by the rational ``numerator / denominator``."""
 

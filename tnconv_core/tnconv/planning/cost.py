@@ -8,7 +8,6 @@ and the backend's own convolution by role and kind of grouping.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from tnconv.execution.program import (
     AddInto,
     Conjugate,
     Constant,
+    CumulativeSum,
     Gather,
     Gram,
     Loop,
@@ -26,62 +26,30 @@ from tnconv.execution.program import (
     Pad,
     Scale,
     Shape,
+    Spectral,
     Stack,
     Step,
     Sum,
     View,
     size_of,
 )
+from tnconv.execution.ways import product_of
+from tnconv.planning.elementwise import multiply_elements, multiply_seconds
 from tnconv.planning.products import product_seconds, triangle_seconds
-from tnconv.planning.strides import Run, inner_run, moves, row_major, strides_of
+from tnconv.planning.rates import Cost, copy_seconds, fresh, walk
+from tnconv.planning.series import cumulative_cost, spectra_bytes, spectral_cost
+from tnconv.planning.strides import inner_run, moves, row_major, strides_of
+
+__all__ = ["Cost", "price", "workspace"]
 
 if TYPE_CHECKING:
     from tnconv.planning.builder import Builder
     from tnconv.planning.machine import Machine
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Seconds predicted, multiply-adds, and bytes read and written."""
-
-    seconds: float = 0.0
-    flops: int = 0
-    bytes: int = 0
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.seconds + other.seconds,
-            self.flops + other.flops,
-            self.bytes + other.bytes,
-        )
-
-    def __mul__(self, times: int) -> Cost:
-        return Cost(self.seconds * times, self.flops * times, self.bytes * times)
-
-
 def price(step: Step, builder: Builder) -> Cost:
     """The cost of one step on the builder's machine."""
     return _PRICES[type(step)](step, builder)
-
-
-def fresh(nbytes: int, machine: Machine) -> float:
-    """Seconds to obtain memory for a result: large blocks fault their pages in."""
-    return nbytes / machine.fresh if nbytes >= machine.fresh_from else 0.0
-
-
-def walk(nbytes: int, run: Run, rate: float, builder: Builder) -> float:
-    """Seconds to go through memory in inner loops of ``run`` at ``rate`` bytes per
-    second: starting a loop takes its time, and a walk with gaps is slower."""
-    m = builder.machine
-    length, dense = run
-    loops = nbytes / (builder.itemsize * length)
-    return nbytes / (rate if dense else rate * m.gaps) + loops * m.run
-
-
-def copy_seconds(nbytes: int, run: Run, builder: Builder) -> float:
-    """Seconds to copy with inner loops of ``run`` into fresh memory."""
-    m = builder.machine
-    return walk(nbytes, run, m.copy, builder) + fresh(nbytes, m)
 
 
 def _view(step: View, builder: Builder) -> Cost:
@@ -177,15 +145,12 @@ def _gram(step: Gram, builder: Builder) -> Cost:
 
 def _multiply_sum(step: MultiplySum, builder: Builder) -> Cost:
     m = builder.machine
-    sizes: dict[int, int] = {}
-    for dims, register in zip((step.left, step.right), step.sources, strict=True):
-        sizes.update(zip(dims, builder.shapes[register], strict=True))
-    count = prod(sizes.values())
+    shapes = [builder.shapes[r] for r in step.sources]
+    job = product_of(step, shapes)
     made = size_of(step.shape) * builder.itemsize
-    moved = sum(size_of(builder.shapes[r]) for r in step.sources) * builder.itemsize
-    product = fresh(count * builder.itemsize, m) + 3 * m.call if m.stored else 0.0
-    seconds = m.call + count / m.multiply + fresh(made, m) + product
-    return Cost(seconds, count, moved + made)
+    moved = sum(map(size_of, shapes)) * builder.itemsize
+    seconds = m.call + multiply_seconds(job, m, builder.itemsize) + fresh(made, m)
+    return Cost(seconds, job.elements, moved + made)
 
 
 def _add(step: Add, builder: Builder) -> Cost:
@@ -288,6 +253,8 @@ _PRICES: dict[type[Step], Callable[..., Cost]] = {
     Constant: _constant,
     Gather: _gather,
     Native: _native,
+    Spectral: spectral_cost,
+    CumulativeSum: cumulative_cost,
     Scale: _scale,
     Conjugate: _conjugate,
     Loop: _loop,
@@ -298,10 +265,10 @@ def workspace(machine: Machine, itemsize: int) -> Callable[[Step, list[Shape]], 
     """Bytes that a step allocates beside its result, as a function of the step."""
 
     def of(step: Step, sources: list[Shape]) -> int:
-        if isinstance(step, MultiplySum) and machine.stored:
-            sizes = dict(zip(step.left, sources[0], strict=True))
-            sizes.update(zip(step.right, sources[1], strict=True))
-            return prod(sizes.values()) * itemsize
+        if isinstance(step, MultiplySum):
+            return multiply_elements(product_of(step, sources), machine) * itemsize
+        if isinstance(step, Spectral):
+            return 2 * sum(spectra_bytes(step, sources, itemsize))
         if isinstance(step, Native):
             return size_of(sources[0]) * itemsize
         if isinstance(step, AddInto) and not machine.strided:

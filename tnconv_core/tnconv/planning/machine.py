@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from typing import Any
 
 from tnconv.planning.device import Device
 
@@ -103,6 +104,13 @@ class Machine:
     mirror_call: float = 0.0
     #: elementwise multiply-add, elements per second
     multiply: float = 1.0e9
+    #: dot products, elements per second and seconds for each; 0: none
+    dot: float = 0.0
+    dot_item: float = 30e-9
+    #: multiply-adds in turns over blocks in cache, elements per second (0: none), and
+    #: the inner length of half efficiency
+    turn: float = 0.0
+    turn_half: float = 250.0
     #: copies, bytes per second; seconds to start an inner loop; share kept with gaps
     copy: float = 18e9
     run: float = 4e-9
@@ -115,6 +123,10 @@ class Machine:
     #: in-place adds and zeros, bytes per second
     add: float = 8e9
     zeros: float = 18e9
+    #: real Fourier transforms: flops (2.5 n log2 n each) per second, and elements of
+    #: cumulative sums per second; 0 where the library has none
+    fft: float = 0.0
+    cumulative: float = 0.0
     #: bytes from which fresh memory is returned to the system, and its rate
     fresh_from: float = 32 << 20
     fresh: float = 3.3e9
@@ -140,6 +152,9 @@ class Machine:
             native_dims=dims,
             mirror=self.mirror if real else 0.0,
             inexact=inexact,
+            # on integers nothing that rounds, or that other libraries would not call
+            fft=self.fft * factor if real else 0.0,
+            cumulative=self.cumulative if inexact else 0.0,
         )
 
     @cached_property
@@ -147,3 +162,8 @@ class Machine:
         """All of it as a value for the keys of caches: a plan is of its constants."""
         plain = [getattr(self, f.name) for f in fields(self) if f.name != "native"]
         return (*plain, *sorted(self.native.items(), key=lambda item: item[0]))
+
+    def without(self, *rates: str) -> Machine:
+        """The constants of a library that lacks what these rates are of."""
+        gone: dict[str, Any] = dict.fromkeys(rates, 0.0)
+        return replace(self, **gone)

@@ -1,0 +1,171 @@
+"""Kernels of libraries with strided views and in-place writes: NumPy's, CuPy's.
+
+Windows and diagonals are views that copy nothing; what is added is added in place. A
+library gives its module and its ``as_strided``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tnconv.execution.program import (
+    AddInto,
+    AxisMap,
+    Loop,
+    MultiplySum,
+    Pad,
+    Shape,
+    View,
+)
+from tnconv_backends.kernels import Kernel, Kernels
+from tnconv_backends.strided import strided, turns
+
+Array = Any
+
+
+class StridedKernels(Kernels):
+    """The reference kernels, with views and in-place writes where these are better."""
+
+    #: the module of the array library, and its function of that name
+    library: Any
+    as_strided: Any
+
+    def window(self, x: Array, maps: Sequence[AxisMap], dims: Shape) -> Array:
+        """The strided view that the maps describe; all positions are in range."""
+        _, strides = strided(maps, x.strides, len(dims))
+        start = x[tuple([slice(axis.offset, axis.offset + 1) for axis in maps])]
+        return self.as_strided(start, dims, strides)
+
+    def pad(self, step: Pad, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """Zeros, and one assignment of what exists."""
+        reads, writes, whole = [], [], True
+        for (start, stop), (low, high) in zip(step.window, step.valid, strict=True):
+            first = max(start, low)
+            last = max(first, min(stop, high))
+            reads.append(slice(first, last))
+            writes.append(slice(first - start, last - start))
+            whole = whole and (start, stop) == (first, last)
+        source, target = tuple(reads), tuple(writes)
+        library = self.library
+        if any(r.stop <= r.start for r in reads):
+            return lambda x: library.zeros(step.shape, x.dtype)
+
+        def run(x: Array) -> Array:
+            found = library.zeros(step.shape, x.dtype)
+            found[target] = x[source]
+            return found
+
+        return run
+
+    def view(self, step: View, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """A strided view; a copy of it where memory of its own is asked for."""
+        dims, shape, copy = step.dims, step.shape, step.copy
+        fused, library, window = dims != shape, self.library, self.window
+
+        def run(x: Array) -> Array:
+            if not x.size:
+                return library.zeros(shape, x.dtype)
+            found = window(x, step.maps, dims)
+            if copy:
+                found = found.copy()  # never the argument itself
+            return found.reshape(shape) if fused else found
+
+        return run
+
+    def add_into(
+        self, step: AddInto, shapes: Sequence[Shape], overwrite: bool
+    ) -> Kernel:
+        """In-place adds into strided views, slice by slice where positions meet."""
+        parts = list(turns(step, shapes[0]))
+        fresh, library, window = len(shapes) == 1, self.library, self.window
+
+        def run(x: Array, total: Array | None = None) -> Array:
+            if total is None:
+                found = library.zeros(step.shape, x.dtype)
+            else:
+                found = total if overwrite else total.copy()
+            if not x.size:
+                return found
+            for index, maps in parts:
+                part = x[index]
+                target = window(found, maps, part.shape)
+                _accumulate(target, part, fresh and step.injective)
+            return found
+
+        return run
+
+    def multiply_sum(
+        self, step: MultiplySum, shapes: Sequence[Shape], overwrite: bool
+    ) -> Kernel:
+        """The library's einsum."""
+        left, right, out = list(step.left), list(step.right), list(step.out)
+        einsum = self.library.einsum
+        return lambda a, b: einsum(a, left, b, right, out)
+
+    def loop(self, step: Loop, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """Each block assigns its part, or adds to a part that was begun."""
+        bodies = [self.bind_program(body) for body in step.bodies]
+        make = self.library.empty if fills(step) else self.library.zeros
+        begun: set[object] = set()
+        cuts = []
+        for block in step.blocks:
+            reads = [tuple([slice(a, b) for a, b in cut]) for cut in block.reads]
+            write = tuple([slice(a, b) for a, b in block.write])
+            cuts.append((bodies[block.body], reads, write, block.write in begun))
+            begun.add(block.write)
+        whole = make is self.library.empty
+
+        def run(*sources: Array) -> Array:
+            total = make(step.shape, dtype=self.dtype)
+            for body, reads, write, again in cuts:
+                found = body([x[cut] for x, cut in zip(sources, reads, strict=True)])
+                if again or not whole:
+                    total[write] += found
+                else:
+                    total[write] = found
+            return total
+
+        return run
+
+
+def fills(step: Loop) -> bool:
+    """Whether the blocks write all of the result, in parts that are equal or apart.
+
+    >>> from tnconv.execution.program import Block
+    >>> halves = [Block((), ((0, 2),), 0), Block((), ((2, 4),), 0)]
+    >>> fills(Loop((), (4,), tuple(halves), ()))
+    True
+    >>> fills(Loop((), (5,), tuple(halves), ()))
+    False
+    """
+    parts = {block.write for block in step.blocks}
+    count = 1
+    for axis, size in enumerate(step.shape):
+        spans = sorted({part[axis] for part in parts})
+        ends = [0, *(stop for _, stop in spans)]
+        starts = [*(start for start, _ in spans), size]
+        if ends != starts:
+            return False
+        count *= len(spans)
+    return count == len(parts)
+
+
+def _accumulate(target: Array, part: Array, assign: bool) -> None:
+    """Add into a view; dimensions the view does not move along are summed first."""
+    still = tuple(
+        d
+        for d, (by, n) in enumerate(zip(target.strides, part.shape, strict=True))
+        if not by and n > 1
+    )
+    if still:
+        part = part.sum(axis=still, keepdims=True, dtype=part.dtype)
+        target = target[
+            tuple(
+                slice(0, 1) if d in still else slice(None) for d in range(target.ndim)
+            )
+        ]
+    if assign:
+        target[...] = part
+    else:
+        target += part

@@ -1,0 +1,61 @@
+"""How a multiply-and-sum is best run by a library without a fused kernel for it.
+
+The cost model and the kernels ask the same function, so what is priced is what runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from tnconv.execution.program import MultiplySum, Shape
+
+#: elements of a block that stays in a core's cache together with two operands
+BLOCK = 1 << 16
+#: shortest dot product, and fewest results, that are worth a call of their own
+SHORT = 32
+FEW = 1 << 12
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """The dimensions of a multiply-and-sum: kept, in order, and summed, with sizes.
+
+    ``dots``: the innermost dimension is summed and both operands have it, so that the
+    work is dot products. ``turns``: it is kept, and the products of one position of
+    the summed dimensions fill whole passes over the result.
+    """
+
+    sizes: Mapping[int, int]
+    kept: tuple[int, ...]
+    summed: tuple[int, ...]
+    dots: bool
+    turns: bool
+
+    @property
+    def elements(self) -> int:
+        """Products in all."""
+        return prod(self.sizes.values())
+
+    def size(self, dims: Sequence[int]) -> int:
+        """Positions of some of the dimensions."""
+        return prod(self.sizes[d] for d in dims)
+
+
+def product_of(step: MultiplySum, shapes: Sequence[Shape]) -> Product:
+    """What a step multiplies, and whether as dot products or in turns.
+
+    >>> step = MultiplySum((0, 1), (3,), (0, 1), (0, 1), (0,))
+    >>> product_of(step, [(3, 50), (3, 50)]).dots
+    True
+    """
+    sizes = dict(zip(step.left, shapes[0], strict=True))
+    sizes.update(zip(step.right, shapes[1], strict=True))
+    summed = tuple(d for d in sorted(sizes) if d not in step.out)
+    inner = max(sizes, default=None)
+    both = inner in step.left and inner in step.right
+    dots = inner in summed and both and sizes[inner] >= SHORT
+    results = prod(sizes[d] for d in step.out)
+    turns = inner in step.out and bool(summed) and results >= FEW
+    return Product(sizes, step.out, summed, dots, turns)

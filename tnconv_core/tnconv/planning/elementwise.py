@@ -1,0 +1,34 @@
+"""What a multiply-and-sum costs, by the way it is run: seconds, and memory beside."""
+
+from __future__ import annotations
+
+from tnconv.execution.ways import BLOCK, Product
+from tnconv.planning.machine import Machine
+
+
+def multiply_seconds(job: Product, machine: Machine, itemsize: int) -> float:
+    """Seconds of the arithmetic, and of what is stored before it is summed."""
+    if machine.dot and job.dots:
+        items = job.elements // job.sizes[max(job.sizes)]
+        return machine.call + items * machine.dot_item + job.elements / machine.dot
+    if machine.turn and job.turns:
+        # each turn of each block is two calls, shorter than a step's
+        calls = job.size(job.summed) * (1 + job.size(job.kept) // BLOCK)
+        run = job.sizes[max(job.sizes)]
+        rate = machine.turn * run / (run + machine.turn_half)
+        return calls * machine.call / 2 + job.elements / rate
+    seconds = job.elements / machine.multiply
+    if machine.name == "numpy":
+        return seconds
+    nbytes = job.elements * itemsize  # the product is stored before it is summed
+    stored = nbytes / machine.fresh if nbytes >= machine.fresh_from else 0.0
+    return seconds + stored + 3 * machine.call
+
+
+def multiply_elements(job: Product, machine: Machine) -> int:
+    """Elements allocated beside the result."""
+    if machine.dot and job.dots:
+        return job.elements // job.sizes[max(job.sizes)]
+    if machine.turn and job.turns:
+        return BLOCK
+    return 0 if machine.name == "numpy" else job.elements

@@ -1,0 +1,51 @@
+"""What prices are made of: copies by run, fresh memory, matrix products by shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tnconv.planning.strides import Run
+
+if TYPE_CHECKING:
+    from tnconv.planning.builder import Builder
+    from tnconv.planning.machine import Machine
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Seconds predicted, multiply-adds, and bytes read and written."""
+
+    seconds: float = 0.0
+    flops: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.seconds + other.seconds,
+            self.flops + other.flops,
+            self.bytes + other.bytes,
+        )
+
+    def __mul__(self, times: int) -> Cost:
+        return Cost(self.seconds * times, self.flops * times, self.bytes * times)
+
+
+def fresh(nbytes: int, machine: Machine) -> float:
+    """Seconds to obtain memory for a result: large blocks fault their pages in."""
+    return nbytes / machine.fresh if nbytes >= machine.fresh_from else 0.0
+
+
+def walk(nbytes: int, run: Run, rate: float, builder: Builder) -> float:
+    """Seconds to go through memory in inner loops of ``run`` at ``rate`` bytes per
+    second: starting a loop takes its time, and a walk with gaps is slower."""
+    m = builder.machine
+    length, dense = run
+    loops = nbytes / (builder.itemsize * length)
+    return nbytes / (rate if dense else rate * m.gaps) + loops * m.run
+
+
+def copy_seconds(nbytes: int, run: Run, builder: Builder) -> float:
+    """Seconds to copy with inner loops of ``run`` into fresh memory."""
+    m = builder.machine
+    return walk(nbytes, run, m.copy, builder) + fresh(nbytes, m)

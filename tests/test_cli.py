@@ -243,7 +243,7 @@ def test_calibrate_prints_and_writes(
     monkeypatch.setattr("tnconv.execution.calibrate.measured", lambda *job: 1e-3)
     assert main(["calibrate", "--out", str(path)]) == 0
     said = capsys.readouterr().out
-    assert "gemm" in said and str(path) in said and "busy" in said
+    assert "gemm" in said and str(path) in said and "off by" in said
     assert '"schema": 1' in path.read_text()
     path.write_text("notes of mine")
     assert main(["calibrate", "--out", str(path)]) == 2

@@ -94,7 +94,7 @@ def test_every_form_is_right_whatever_it_costs(name: str) -> None:
     random, seen, machine = Random(1), set(), nearest(name, cpu(2))
     if name == "torch":
         pytest.importorskip("torch")
-    for turn in range(25):
+    for turn in range(40):
         for network in CASES.values():
             forms = list(form_table())
             some = tuple(random.sample(forms, random.randint(1, len(forms))))

@@ -51,11 +51,12 @@ def test_version() -> None:
     assert (done.returncode, done.stdout) == (0, f"tnconv {tnconv.__version__}\n")
 
 
-@pytest.mark.parametrize("arguments", [(), ("demo",), ("show",)])
+@pytest.mark.parametrize("arguments", [(), ("demo",), ("show",), ("calibrate",)])
 def test_help_teaches_by_examples(arguments: tuple[str, ...]) -> None:
     done = run(*arguments, "--help")
     assert done.returncode == 0
-    assert "tnconv show" in done.stdout or "tnconv demo" in done.stdout
+    assert "examples" in done.stdout or "first steps" in done.stdout
+    assert "  tnconv " in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,8 @@ def test_help_teaches_by_examples(arguments: tuple[str, ...]) -> None:
         (["paint"], "paint"),
         (["demo", "--image", "no-such-file.png"], "no-such-file.png"),
         (["demo", "--backend", "abacus"], "abacus"),
+        (["calibrate", "--backend", "abacus"], "abacus"),
+        (["calibrate", "--seconds", "0"], "above 0"),
         (["show"], "NOTATION"),
         (["show", NOTATION, "--size", "o"], "'o' is not a size"),
         (["show", NOTATION, "--size", "o=many"], "'o=many' is not a size"),
@@ -221,3 +224,28 @@ def test_the_checks_of_the_demo_can_fail() -> None:
             checks.one_plan(network, replace(plan, steps=parts))
     with pytest.raises(demo.CheckFailed):
         checks.one_network(tnconv.networks.conv((1, 3, 9, 9), (2, 3, 3, 3)))
+
+
+def test_show_explains_and_measures(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", NOTATION, "--size", *SIZES, "--explain"]) == 0
+    said = capsys.readouterr().out
+    assert "predicted ms" in said and "measured ms" not in said
+    assert main(["show", NOTATION, "--size", *SIZES, "--measure"]) == 0
+    assert "measured ms" in capsys.readouterr().out
+
+
+def test_calibrate_prints_and_writes(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "new" / "constants.json"
+    monkeypatch.setattr("tnconv.execution.calibrate.measured", lambda *job: 1e-3)
+    assert main(["calibrate", "--out", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "gemm" in said and str(path) in said and "off by" in said
+    assert '"schema": 1' in path.read_text()
+    path.write_text("notes of mine")
+    assert main(["calibrate", "--out", str(path)]) == 2
+    assert "stays as it is" in capsys.readouterr().err
+    assert path.read_text() == "notes of mine"

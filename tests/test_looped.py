@@ -15,8 +15,9 @@ from tests.test_networks import built
 from tnconv.execution.expression import expression
 from tnconv.execution.program import Loop
 from tnconv.options import changed, current
+from tnconv.planning.constants import nearest
+from tnconv.planning.device import cpu
 from tnconv.planning.looped import looped
-from tnconv.planning.machine import MACHINES
 from tnconv.planning.rivals import unlimited
 
 OPERATIONS = ("conv", "conv_weight_vjp", "conv_input_vjp", "kfac_input_factor")
@@ -39,10 +40,10 @@ def test_blocks_change_no_result(library: Library, operation: str, data: Any) ->
 
 def check(case: Case, library: Library, seed: int) -> None:
     """Memory so dear that every plan that holds some is cut, against the oracle."""
-    dear = replace(MACHINES[library.name], fresh=1.0)
+    dear = replace(nearest(library.name, cpu(2)), fresh=1.0)
     network = built(case)
     plain = expression(network, backend=library.name, dtype="float64")
-    whole = unlimited(network, MACHINES[library.name], 8, current())
+    whole = unlimited(network, nearest(library.name, cpu(2)), 8, current())
     cut = looped(whole, dear, 8)
     assert cut.peak <= whole.peak
     arrays = case.normals(seed)
@@ -58,9 +59,9 @@ def check(case: Case, library: Library, seed: int) -> None:
 def test_large_intermediates_are_held_a_block_at_a_time() -> None:
     case = Case("conv", {"x": (8, 16, 40, 40), "weight": (16, 16, 3, 3)}, (), {})
     forms = changed(current(), {"forms": ["window", "gemm"]})
-    whole = unlimited(built(case), MACHINES["numpy"], 4, forms)
-    dear = looped(whole, replace(MACHINES["numpy"], fresh=1.0), 4)
-    free = looped(whole, replace(MACHINES["numpy"], fresh=1e18), 4)
+    whole = unlimited(built(case), nearest("numpy", cpu(2)), 4, forms)
+    dear = looped(whole, replace(nearest("numpy", cpu(2)), fresh=1.0), 4)
+    free = looped(whole, replace(nearest("numpy", cpu(2)), fresh=1e18), 4)
     assert isinstance(dear.program.steps[0], Loop)
     assert free is whole
     assert dear.peak < whole.peak / 4

@@ -22,8 +22,10 @@ from tnconv.edits import rename_inputs
 from tnconv.edits import replace as put
 from tnconv.network import Input, Network
 from tnconv.options import changed, current
+from tnconv.planning.constants import nearest
+from tnconv.planning.device import cpu
 from tnconv.planning.estimator import Estimator
-from tnconv.planning.machine import NUMPY, TORCH, Machine
+from tnconv.planning.machine import Machine
 from tnconv.planning.mirror import find_mirror
 from tnconv.planning.outline import nothing
 from tnconv.planning.planner import form_table, plan_network
@@ -33,7 +35,7 @@ from tnconv.rewrite import simplify
 from tnconv.testing import evaluate
 from tnconv.testing import networks as drawn_networks
 
-MACHINES = (NUMPY, TORCH)
+MACHINES = (nearest("numpy", cpu(2)), nearest("torch", cpu(2)))
 
 
 def searched(network: Network, machine: Machine, floors: bool = True) -> Search:
@@ -257,9 +259,9 @@ def test_padding_once_is_considered_where_a_plan_pads_what_it_made() -> None:
     network = networks.kfac_input_factor(
         (8, 64, 14, 14), (7, 7), padding=3, groups=64, approximation="expand"
     )
-    assert "padded" in considered(network, NUMPY)
+    assert "padded" in considered(network, MACHINES[0])
     plain = networks.conv((8, 16, 28, 28), (16, 16, 3, 3), padding=1)
-    assert "padded" not in considered(plain, NUMPY)
+    assert "padded" not in considered(plain, MACHINES[0])
 
 
 def test_native_exchanges_kernel_and_output_where_that_is_cheaper() -> None:

@@ -15,8 +15,10 @@ import array_api_compat as compat
 from tnconv.errors import ArrayError
 from tnconv.execution.backend import Place
 from tnconv.execution.program import Program
-from tnconv.planning.machine import MACHINES, Machine
+from tnconv.planning.device import Device, cpu
+from tnconv.planning.machine import Machine
 from tnconv_backends.kernels import Kernels
+from tnconv_backends.measure import sample
 
 Array = Any
 
@@ -53,11 +55,32 @@ class ArrayAPIBackend:
         return Place(self.name, xp, dtype, compat.device(array))
 
     def machine(self, place: Place) -> Machine:
-        """The shipped constants of this backend, or those of ``array_api``, less what
-        the library lacks."""
-        machine = MACHINES.get(self.name, MACHINES[ArrayAPIBackend.name])
+        """The constants for the device of a place, less what the library lacks."""
+        from tnconv.execution.calibration import machine_for
+
+        machine = machine_for(self.name, self.device_class(place))
         lacks = _lacks(place.library or self.library)
         return machine.with_dtype(place.dtype).without(*lacks)
+
+    def device_class(self, place: Place) -> Device:
+        """The processor, with as many threads as a BLAS takes."""
+        return cpu()
+
+    def home(self, dtype: str, device: Any = None) -> Place:
+        """NumPy's namespace stands for any library that follows the standard."""
+        import array_api_compat.numpy as xp
+
+        return Place(self.name, xp, dtype, device or "cpu")
+
+    def sample(self, place: Place, shape: Sequence[int], seed: int) -> Array:
+        """An array of varied values, the same for the same seed."""
+        return sample(place.library, place, tuple(shape), seed)
+
+    def wait(self, array: Array) -> None:
+        """Return when the array has been computed, where the library can tell."""
+        ready = getattr(array, "block_until_ready", None)
+        if ready is not None:
+            ready()
 
     def compile(
         self, program: Program, place: Place

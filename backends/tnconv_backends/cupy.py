@@ -15,6 +15,7 @@ from cupy.lib.stride_tricks import as_strided
 from tnconv.errors import ArrayError
 from tnconv.execution.backend import Place
 from tnconv.execution.program import Program
+from tnconv.planning.device import Device
 from tnconv.planning.machine import Machine
 from tnconv_backends.array_api import ArrayAPIBackend
 from tnconv_backends.strided_kernels import StridedKernels
@@ -48,9 +49,33 @@ class CuPyBackend(ArrayAPIBackend):
         return Place(found.backend, found.library, found.dtype, number)
 
     def machine(self, place: Place) -> Machine:
-        """The shipped constants; raises ArrayError without a CUDA device."""
+        """The constants for the GPU; raises ArrayError without a CUDA device."""
         check_device()
         return super().machine(place)
+
+    def device_class(self, place: Place) -> Device:
+        """The GPU by its name."""
+        number: Any = place.device or 0
+        facts = cupy.cuda.runtime.getDeviceProperties(int(number))
+        return Device("cuda", str(facts["name"].decode()))
+
+    def home(self, dtype: str, device: Any = None) -> Place:
+        """The place of new arrays, on the first GPU for None."""
+        check_device()
+        import array_api_compat.cupy as xp
+
+        return Place(self.name, xp, dtype, int(device or 0))
+
+    def sample(self, place: Place, shape: Sequence[int], seed: int) -> Array:
+        """An array of varied values, on the device of the place."""
+        anywhere = Place(place.backend, place.library, place.dtype, None)
+        with cupy.cuda.Device(place.device):
+            return super().sample(anywhere, shape, seed)
+
+    def wait(self, array: Array) -> None:
+        """Return when the array's device has computed everything asked of it."""
+        with array.device:
+            cupy.cuda.get_current_stream().synchronize()
 
     def compile(
         self, program: Program, place: Place

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy
 
 from tnconv.execution.backend import Place
 from tnconv.execution.program import Program
+from tnconv.planning.device import Device
 from tnconv_backends.array_api import ArrayAPIBackend
 
 Array = Any
@@ -30,6 +32,17 @@ class JAXBackend(ArrayAPIBackend):
         found = super().place(array)
         device = found.device if isinstance(found.device, jax.Device) else None
         return Place(found.backend, found.library, found.dtype, device)
+
+    def home(self, dtype: str, device: Any = None) -> Place:
+        """The place of new arrays, on JAX's default device for None."""
+        return Place(self.name, jax.numpy, dtype, device)
+
+    def device_class(self, place: Place) -> Device:
+        """The processor, or an accelerator by its name."""
+        device: Any = place.device or jax.devices()[0]
+        if getattr(device, "platform", "cpu") == "cpu":
+            return super().device_class(place)
+        return Device(device.platform, device.device_kind)
 
     def compile(
         self, program: Program, place: Place

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import tnconv
+from tnconv import cli_calibrate
 from tnconv.errors import ArgumentError, TnconvError
 
 T = TypeVar("T")
@@ -52,6 +53,9 @@ examples:
   a convolution:
     tnconv show "n c i, i ~ 2 o + k - 1, d c k -> n d o" \\
         --shape 8,3,32 --shape 16,3,3 --size o=16
+  the plans it was chosen over, timed:
+    tnconv show "n c i, i ~ 2 o + k - 1, d c k -> n d o" \\
+        --shape 8,3,32 --shape 16,3,3 --size o=16 --measure
   its weight gradient (the cotangent in the weight's place):
     tnconv show "n c i, i ~ 2 o + k - 1, n d o -> d c k" \\
         --size n=8 i=32 c=3 d=16 o=16 k=3
@@ -98,6 +102,7 @@ def _parser() -> _Parser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_demo(commands)
     _add_show(commands)
+    cli_calibrate.add(commands)
     return parser
 
 
@@ -167,6 +172,16 @@ def _add_show(commands: argparse._SubParsersAction[_Parser]) -> None:
         default="float32",
         metavar="NAME",
         help="which element type to plan for (default: float32)",
+    )
+    show.add_argument(
+        "--explain",
+        action="store_true",
+        help="list the plans that were considered, with their predicted times",
+    )
+    show.add_argument(
+        "--measure",
+        action="store_true",
+        help="with --explain: time each of them",
     )
     show.set_defaults(run=_show)
 
@@ -241,6 +256,10 @@ def _show(options: argparse.Namespace) -> int:
             network, backend=options.backend, dtype=options.dtype
         )
     print(expression)
+    if options.explain or options.measure:
+        with stage("considering plans"):
+            explanation = expression.explain(measure=options.measure)
+        print(f"\n{explanation}")
     return SUCCESS
 
 

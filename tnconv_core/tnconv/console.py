@@ -80,3 +80,19 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         )
         for line in lines
     )
+
+
+def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table: with rich where it is installed and a person is watching."""
+    if not sys.stdout.isatty() or find_spec("rich") is None:
+        print(table(head, rows))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(*head[:1])
+    for name in head[1:]:
+        drawn.add_column(name, justify="right")
+    for row in rows:
+        drawn.add_row(*row)
+    Console().print(drawn)

@@ -12,7 +12,9 @@ from torch.compiler import is_compiling
 from tnconv.errors import ArrayError
 from tnconv.execution.backend import Place
 from tnconv.execution.program import Program
-from tnconv.planning.machine import MACHINES, Machine
+from tnconv.planning.device import Device, cpu
+from tnconv.planning.machine import Machine
+from tnconv_backends.measure import sample
 from tnconv_backends.torch.autograd import contract, is_transformed
 from tnconv_backends.torch.kernels import Run, TorchKernels
 
@@ -60,8 +62,23 @@ class TorchBackend:
         return Place(self.name, torch, name, array.device)
 
     def machine(self, place: Place) -> Machine:
-        """The shipped constants."""
-        return MACHINES[self.name].with_dtype(place.dtype)
+        """The constants for the device class of a place."""
+        from tnconv.execution.calibration import machine_for
+
+        return machine_for(self.name, device_class(place)).with_dtype(place.dtype)
+
+    def home(self, dtype: str, device: Any = None) -> Place:
+        """The place of new tensors, on the CPU for None."""
+        return Place(self.name, compat_torch, dtype, torch.device(device or "cpu"))
+
+    def sample(self, place: Place, shape: Sequence[int], seed: int) -> Array:
+        """A tensor of varied values, the same for the same seed."""
+        return sample(compat_torch, place, tuple(shape), seed)
+
+    def wait(self, array: Array) -> None:
+        """Return when the device has computed everything asked of it."""
+        if array.device.type != "cpu":
+            torch.accelerator.synchronize(array.device)
 
     def compile(self, program: Program, place: Place) -> Run:
         """A closure that runs the program on tensors at that place."""
@@ -79,6 +96,17 @@ class TorchBackend:
             if array.requires_grad:
                 watched = True
         return contract(run, job, arrays) if watched else run(arrays)
+
+
+def device_class(place: Place) -> Device:
+    """The processor with PyTorch's threads, or a GPU by its name."""
+    where: Any = place.device
+    device = torch.device("cpu" if where is None else where)
+    if device.type == "cuda":
+        return Device("cuda", torch.cuda.get_device_name(device))
+    if device.type in ("cpu", "meta"):
+        return cpu(torch.get_num_threads())
+    return Device(device.type, device.type)
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from tnconv.execution.program import Program
@@ -61,4 +61,21 @@ class Backend(Protocol):
         self, run: Callable[[Sequence[Array]], Array], job: Any, arrays: Sequence[Array]
     ) -> Array:
         """Run a compiled program, differentiably where the library does that."""
+        ...
+
+
+@runtime_checkable
+class Measurable(Backend, Protocol):
+    """A backend that can be timed: it makes arrays itself, and waits for results."""
+
+    def home(self, dtype: str, device: Any = None) -> Place:
+        """The place of new arrays, on the library's default device for None."""
+        ...
+
+    def sample(self, place: Place, shape: Sequence[int], seed: int) -> Array:
+        """An array of varied values, the same for the same seed."""
+        ...
+
+    def wait(self, array: Array) -> None:
+        """Return when the array has been computed."""
         ...

@@ -16,6 +16,7 @@ from tnconv.network import Network
 from tnconv.options import Options, changed, current
 
 if TYPE_CHECKING:  # the planner is loaded by the first network that is planned
+    from tnconv.execution.explain import Explanation
     from tnconv.planning.plan import Plan
     from tnconv.planning.planner import Planned
 
@@ -46,6 +47,7 @@ class Expression:
     options: Options
     planned: Planned
     _compiled: BoundedCache[Run]
+    place: Place
 
     @property
     def plan(self) -> Plan:
@@ -56,6 +58,37 @@ class Expression:
     def peak_bytes(self) -> int:
         """Predicted bytes beyond inputs and result, at the worst moment."""
         return self.planned.peak
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes per element that the planner counts with."""
+        return ITEMSIZE.get(self.dtype, 8)
+
+    @property
+    def searched(self) -> Network:
+        """The network as it is planned: of real arrays, without conjugates."""
+        return searched(self.network, self.dtype)
+
+    def explain(self, measure: bool = False, *, limit: int = 8) -> Explanation:
+        """The plans that were considered, the chosen one first; printed, a table.
+
+        Args:
+            measure: compile and time each, on arrays that the backend makes; every
+                result is compared with the chosen plan's.
+            limit: how many plans, at most.
+
+        Raises:
+            ArgumentError: there is to be measured, and the backend makes no arrays.
+            ResultsDifferError: two plans do not agree.
+
+        >>> import tnconv
+        >>> network = tnconv.networks.conv((2, 3, 8), (4, 3, 3))
+        >>> tnconv.expression(network).explain().chosen.chosen
+        True
+        """
+        from tnconv.execution.explain import explain
+
+        return explain(self, measure, limit)
 
     def __str__(self) -> str:
         from tnconv.execution.report import report
@@ -180,21 +213,31 @@ def planned_expression(
     """The expression of a network, planned once per machine, dtype and options."""
     machine = backend.machine(place)
     itemsize = ITEMSIZE.get(place.dtype, 8)
-    key = (network, machine.name, place.dtype, options)
+    key = (network, machine.key, place.dtype, options)
 
     def make() -> Planned:
         from tnconv.planning.planner import plan_network
 
-        real = not place.dtype.startswith("complex")
         planned = plan_network(
-            without_conjugates(network) if real else network, machine, itemsize, options
+            searched(network, place.dtype), machine, itemsize, options
         )
         return replace(planned, network=network)
 
     planned = _PLANS.get_or_make(key, make)
     return Expression(
-        network, backend, place.dtype, options, planned, BoundedCache(32, shared=False)
+        network,
+        backend,
+        place.dtype,
+        options,
+        planned,
+        BoundedCache(32, shared=False),
+        place,
     )
+
+
+def searched(network: Network, dtype: str) -> Network:
+    """The network that is planned for a dtype: of real arrays, without conjugates."""
+    return network if dtype.startswith("complex") else without_conjugates(network)
 
 
 def clear_caches() -> None:

@@ -36,14 +36,9 @@ from tnconv.execution.program import (
 from tnconv.execution.ways import product_of
 from tnconv.planning.elementwise import multiply_elements, multiply_seconds
 from tnconv.planning.products import product_seconds, triangle_seconds
-from tnconv.planning.rates import (
-    Cost,
-    copy_seconds,
-    fresh,
-    inner_run,
-    pace,
-)
+from tnconv.planning.rates import Cost, copy_seconds, fresh, walk
 from tnconv.planning.series import cumulative_cost, spectra_bytes, spectral_cost
+from tnconv.planning.strides import inner_run, moves, row_major, strides_of
 
 __all__ = ["Cost", "price", "workspace"]
 
@@ -60,17 +55,18 @@ def price(step: Step, builder: Builder) -> Cost:
 def _view(step: View, builder: Builder) -> Cost:
     m = builder.machine
     if not step.copy:
-        return Cost(m.call)
+        return Cost(m.view)
     nbytes = size_of(step.shape) * builder.itemsize
-    run = inner_run(step.dims, step.maps, builder.shapes[step.sources[0]])
-    return Cost(m.call + copy_seconds(nbytes, run, m), 0, 2 * nbytes)
+    there = moves(step.maps, strides_of(step.sources[0], builder), len(step.dims))
+    run = inner_run(step.dims, there, row_major(step.dims))
+    return Cost(m.view + m.call + copy_seconds(nbytes, run, builder), 0, 2 * nbytes)
 
 
 def _pad(step: Pad, builder: Builder) -> Cost:
     m = builder.machine
     nbytes = size_of(step.shape) * builder.itemsize
     run = max(1, step.shape[-1]) if step.shape else 1
-    return Cost(2 * m.call + copy_seconds(nbytes, (run, True), m), 0, 2 * nbytes)
+    return Cost(2 * m.call + copy_seconds(nbytes, (run, True), builder), 0, 2 * nbytes)
 
 
 def _add_into(step: AddInto, builder: Builder) -> Cost:
@@ -78,10 +74,13 @@ def _add_into(step: AddInto, builder: Builder) -> Cost:
     moved = size_of(builder.shapes[step.sources[0]]) * builder.itemsize
     made = size_of(step.shape) * builder.itemsize if len(step.sources) == 1 else 0
     calls = 2 if step.injective else 2 + _turns(step, builder)
-    run = inner_run(builder.shapes[step.sources[0]], step.maps, step.shape)
+    dims = builder.shapes[step.sources[0]]
+    into = moves(step.maps, row_major(step.shape), len(dims))
+    run = inner_run(dims, strides_of(step.sources[0], builder), into)
     assigned = step.injective and len(step.sources) == 1
-    seconds = m.call * calls + moved / pace(m.copy if assigned else m.add, run, m)
-    seconds += made / m.copy + fresh(made, m)
+    rate = m.copy if assigned else m.add
+    seconds = m.call * calls + walk(moved, run, rate, builder)
+    seconds += made / m.zeros + fresh(made, m)
     return Cost(seconds, 0 if step.injective else moved // builder.itemsize, 2 * moved)
 
 
@@ -98,9 +97,13 @@ def _turns(step: AddInto, builder: Builder) -> int:
 
 def _sum(step: Sum, builder: Builder) -> Cost:
     m = builder.machine
-    count = size_of(builder.shapes[step.sources[0]])
-    nbytes = count * builder.itemsize
-    return Cost(m.call + count / m.strided_sum, count, nbytes)
+    (source,) = step.sources
+    count = size_of(builder.shapes[source])
+    strides = strides_of(source, builder)
+    _, dense = inner_run(builder.shapes[source], strides, strides)
+    rate = m.sum if dense else m.strided_sum
+    seconds = m.call + count / rate + size_of(step.shape) * m.sum_item
+    return Cost(seconds, count, count * builder.itemsize)
 
 
 def _matmul(step: Matmul, builder: Builder) -> Cost:
@@ -113,8 +116,21 @@ def _matmul(step: Matmul, builder: Builder) -> Cost:
     moved = (size_of(left) + size_of(right) + size_of(step.shape)) * builder.itemsize
     seconds = max(work, moved / m.copy)
     made = size_of(step.shape) * builder.itemsize
-    overhead = m.call + m.gemm_item * batch
+    overhead = m.call + m.gemm_item * batch + _broadcast(step, builder)
     return Cost(seconds + overhead + fresh(made, m), flops, moved)
+
+
+def _broadcast(step: Matmul, builder: Builder) -> float:
+    """Seconds to write out an operand that several batch axes repeat."""
+    batch, seconds = step.shape[:-2], 0.0
+    if len(batch) < 2 or not builder.machine.stored:
+        return 0.0
+    for register in step.sources:
+        shape = builder.shapes[register]
+        if shape[:-2] != batch:
+            whole = size_of((*batch, *shape[-2:])) * builder.itemsize
+            seconds += copy_seconds(whole, (max(1, shape[-1]), True), builder)
+    return seconds
 
 
 def _gram(step: Gram, builder: Builder) -> Cost:
@@ -146,7 +162,7 @@ def _add(step: Add, builder: Builder) -> Cost:
 def _stack(step: Stack, builder: Builder) -> Cost:
     m = builder.machine
     nbytes = size_of(step.shape) * builder.itemsize
-    return Cost(m.call * 2 + copy_seconds(nbytes, (64, True), m), 0, 2 * nbytes)
+    return Cost(m.call * 2 + copy_seconds(nbytes, (64, True), builder), 0, 2 * nbytes)
 
 
 def _constant(step: Constant, builder: Builder) -> Cost:
@@ -161,7 +177,7 @@ def _gather(step: Gather, builder: Builder) -> Cost:
     longest = max((piece.length for piece in step.map.pieces), default=1)
     run = max(1, longest * prod(step.shape[step.axis + 1 :]))
     calls = len(step.map.pieces) + 1
-    seconds = calls * m.call + copy_seconds(nbytes, (run, True), m)
+    seconds = calls * m.call + copy_seconds(nbytes, (run, True), builder)
     return Cost(seconds, 0, 2 * nbytes)
 
 
@@ -176,7 +192,11 @@ def _native(step: Native, builder: Builder) -> Cost:
     else:
         flops = left[0] * prod(right[2:]) * size_of(step.shape)
     moved = (size_of(left) + size_of(right) + size_of(step.shape)) * builder.itemsize
-    made = fresh(size_of(step.shape) * builder.itemsize, m)
+    # operands are packed into memory of the library's own
+    made = sum(
+        fresh(size_of(shape) * builder.itemsize, m)
+        for shape in (left, right, step.shape)
+    )
     work = _native_seconds(step, left, right, 2 * flops, m)
     return Cost(max(work, moved / m.copy) + made, flops, moved)
 
@@ -185,22 +205,31 @@ def _native_seconds(
     step: Native, left: Shape, right: Shape, flops: int, m: Machine
 ) -> float:
     c = step.convolution
-    kind = "dense" if c.groups == 1 else "grouped"
-    if c.groups > 1 and left[1] == c.groups:
-        kind = "depthwise"
     made = step.shape[0 if c.role == "weight" else 1] // c.groups
     channels = (left[1] // c.groups, made)
+    kind = kind_of(c.groups, *channels)
     maps = {"forward": step.shape, "transposed": left, "weight": right}
-    # the zeros that a stride leaves between outputs cost a little of what they are
-    gaps = prod(c.stride) ** 0.1 if c.role == "transposed" else 1.0
-    taps, space = prod(c.kernel), prod(maps[c.role][2:])
     rate = m.native[c.role, kind]
-    return rate.seconds(flops * gaps, channels, taps, space, size_of(step.shape))
+    # the zeros that a stride leaves between outputs cost a little of what they are
+    share = (
+        rate.share(len(c.kernel), max(c.dilation) > 1) / prod(c.stride) ** rate.stride
+    )
+    taps, space = prod(c.kernel), prod(maps[c.role][2:])
+    return rate.seconds(flops / share, channels, taps, space, size_of(step.shape))
+
+
+def kind_of(groups: int, read: int, made: int) -> str:
+    """The kind of a native convolution, by groups and channels in each."""
+    if groups == 1:
+        return "dense"
+    if read == 1:
+        return "depthwise" if made == 1 else "multiplier"
+    return "grouped"
 
 
 def _scale(step: Scale, builder: Builder) -> Cost:
-    nbytes = size_of(step.shape) * builder.itemsize
-    return Cost(builder.machine.call + nbytes / builder.machine.add, 0, 2 * nbytes)
+    m, nbytes = builder.machine, size_of(step.shape) * builder.itemsize
+    return Cost(m.call + nbytes / m.add + fresh(nbytes, m), 0, 2 * nbytes)
 
 
 def _conjugate(step: Conjugate, builder: Builder) -> Cost:

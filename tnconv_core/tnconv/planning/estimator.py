@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
 
-from tnconv.execution.program import AxisMap, Step
+from tnconv.execution.program import Step
 from tnconv.planning.builder import Builder
 from tnconv.planning.cost import Cost, price
-from tnconv.planning.value import Value
 
 
 class TooDearError(Exception):
@@ -51,12 +50,6 @@ class Estimator(Builder):
         """Whether the limit leaves so much."""
         return self.cost.seconds + seconds <= self.limit
 
-    def maps(
-        self, value: Value, dims: Sequence[str], copy: bool
-    ) -> tuple[AxisMap, ...]:
-        """Only copies are priced by where their elements lie."""
-        return super().maps(value, dims, copy) if copy else ()
-
     def turns(self, items: Sequence[Any]) -> Iterator[Any]:
         before = self.cost
         self.repeats = len(items)
@@ -81,8 +74,3 @@ class Sketch(Estimator):
 
     def add(self, step: Step) -> int:
         return Builder.add(self, step)
-
-    def maps(
-        self, value: Value, dims: Sequence[str], copy: bool
-    ) -> tuple[AxisMap, ...]:
-        return Builder.maps(self, value, dims, copy)

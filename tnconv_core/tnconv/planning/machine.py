@@ -1,13 +1,27 @@
 """What a backend on a device can do and how fast: the constants of the cost model.
 
 Rates are in operations or bytes per second, overheads in seconds. The shipped numbers
-were fitted on two cores of an AMD EPYC (Zen 3); the planner needs their ratios.
+are in ``machines.json``, one record for each backend and device class; what
+:mod:`tnconv.execution.calibration` measures is of the same form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any
+
+from tnconv.planning.device import Device
+
+#: a processor of which nothing is known
+ANY = Device()
+#: what a native convolution is known by: its role and its kind of groups
+Kind = tuple[str, str]
+ROLES = ("forward", "transposed", "weight")
+#: of the grouped ones, "depthwise" has one channel in and out of a group, and
+#: "multiplier" one in and several out
+KINDS = ("dense", "grouped", "depthwise", "multiplier")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,17 +30,33 @@ class NativeRate:
 
     ``rate`` flops per second; half of it with ``read`` channels per group in the first
     operand or ``made`` in the result, with ``taps`` kernel positions, or on a map of
-    ``space`` positions; ``element`` seconds more for every element of the result, and
-    ``call`` seconds in any case.
+    ``space`` positions; ``line`` and ``volume`` are the shares of it in one and in
+    three dimensions, ``dilated`` the share where a kernel is dilated, ``stride`` the
+    power of the stride that the time grows with; ``element`` seconds more for every
+    element of the result, and ``call`` seconds in any case.
     """
 
     rate: float
     read: float = 0.0
     made: float = 0.0
-    taps: float = float("inf")
+    taps: float = 1e9
     space: float = 10.0
+    line: float = 1.0
+    volume: float = 1.0
+    dilated: float = 1.0
+    stride: float = 0.0
     element: float = 0.0
     call: float = 6e-6
+
+    def share(self, dims: int, dilated: bool) -> float:
+        """What is left of the rate in so many dimensions, dilated or not."""
+        share = {1: self.line, 3: self.volume}.get(dims, 1.0)
+        return share * self.dilated if dilated else share
+
+    @property
+    def fastest(self) -> float:
+        """A rate that no call exceeds."""
+        return self.rate * max(1.0, self.line, self.volume) * max(1.0, self.dilated)
 
     def seconds(
         self,
@@ -48,24 +78,31 @@ class Machine:
     """The constants of one backend on one device class."""
 
     name: str
+    device: Device = ANY
     #: whether windows and diagonals are strided views that copy nothing
     strided: bool = True
+    #: whether an elementwise product is stored before it is summed
+    stored: bool = True
     #: whether numbers are rounded (floats), so that factors may be moved about
     inexact: bool = True
     #: native convolutions by number of spatial dimensions; empty: none
     native_dims: tuple[int, ...] = ()
-    native: Mapping[tuple[str, str], NativeRate] = field(default_factory=dict)
+    native: Mapping[Kind, NativeRate] = field(default_factory=dict)
     #: seconds for one call of an array operation
     call: float = 5e-6
-    #: matrix product: peak rate, half-efficiency length, seconds per batch item
+    #: seconds for a view that moves nothing
+    view: float = 2e-6
+    #: matrix product: peak rate, half-efficiency lengths, seconds per batch item
     gemm: float = 130e9
-    gemm_half: float = 16.0
+    gemm_rows: float = 8.0
+    gemm_inner: float = 16.0
+    gemm_columns: float = 16.0
     gemm_item: float = 0.1e-6
     #: triangles: elements mirrored per second (0: a triangle is not worth making), and
     #: seconds per block of rows
     mirror: float = 0.0
     mirror_call: float = 0.0
-    #: elementwise multiply-add without a temporary; with one per element if False
+    #: elementwise multiply-add, elements per second
     multiply: float = 1.0e9
     #: dot products, elements per second and seconds for each; 0: none
     dot: float = 0.0
@@ -74,19 +111,24 @@ class Machine:
     #: the inner length of half efficiency
     turn: float = 0.0
     turn_half: float = 250.0
-    #: copies: contiguous rate, inner length of half efficiency, share kept if strided
+    #: copies, bytes per second; seconds to start an inner loop; share kept with gaps
     copy: float = 18e9
-    run_half: float = 18.0
+    run: float = 4e-9
     gaps: float = 0.4
-    #: sums over strided elements per second, and in-place adds, bytes per second
+    #: sums, elements per second: in order of memory, and over strided views; and
+    #: seconds for each element of the result
+    sum: float = 3.0e9
     strided_sum: float = 1.0e9
+    sum_item: float = 1e-9
+    #: in-place adds and zeros, bytes per second
     add: float = 8e9
+    zeros: float = 18e9
     #: real Fourier transforms: flops (2.5 n log2 n each) per second, and elements of
     #: cumulative sums per second; 0 where the library has none
     fft: float = 0.0
     cumulative: float = 0.0
     #: bytes from which fresh memory is returned to the system, and its rate
-    fresh_from: int = 32 << 20
+    fresh_from: float = 32 << 20
     fresh: float = 3.3e9
 
     def with_dtype(self, dtype: str) -> Machine:
@@ -95,6 +137,8 @@ class Machine:
         inexact = not dtype.startswith(("int", "uint"))
         if not inexact:
             factor = 0.02  # no library multiplies integer matrices by blocks
+        if factor == 1.0:
+            return self
         native = {
             key: replace(r, rate=r.rate * factor, element=r.element / factor)
             for key, r in self.native.items()
@@ -113,83 +157,13 @@ class Machine:
             cumulative=self.cumulative if inexact else 0.0,
         )
 
+    @cached_property
+    def key(self) -> Hashable:
+        """All of it as a value for the keys of caches: a plan is of its constants."""
+        plain = [getattr(self, f.name) for f in fields(self) if f.name != "native"]
+        return (*plain, *sorted(self.native.items(), key=lambda item: item[0]))
+
     def without(self, *rates: str) -> Machine:
         """The constants of a library that lacks what these rates are of."""
-        if not rates:
-            return self
-        name = f"{self.name} without {' and '.join(rates)}"
-        return replace(self, name=name, **dict.fromkeys(rates, 0.0))  # type: ignore[arg-type]
-
-
-NUMPY = Machine(
-    "numpy",
-    call=4e-6,
-    gemm=125e9,
-    gemm_half=8.0,
-    gemm_item=4e-6,
-    mirror=0.5e9,
-    multiply=0.35e9,
-    dot=10e9,
-    dot_item=16e-9,
-    turn=4e9,
-    copy=20e9,
-    run_half=28.0,
-    strided_sum=0.3e9,
-    add=5e9,
-    fft=24e9,
-    cumulative=0.35e9,
-    fresh_from=16 << 20,
-    fresh=6.5e9,
-)
-
-TORCH = Machine(
-    "torch",
-    mirror=0.6e9,
-    mirror_call=12e-6,
-    fft=40e9,
-    cumulative=2.5e9,
-    native_dims=(1, 2, 3),
-    native={
-        ("forward", "dense"): NativeRate(130e9, read=1.5, made=8, taps=4000),
-        ("forward", "grouped"): NativeRate(125e9, read=12, made=4, taps=4000),
-        ("forward", "depthwise"): NativeRate(110e9, element=0.8e-9),
-        ("transposed", "dense"): NativeRate(
-            135e9, read=12, made=8, taps=300, call=3e-5
-        ),
-        ("transposed", "grouped"): NativeRate(
-            120e9, read=8, made=4, taps=300, call=3e-5
-        ),
-        ("transposed", "depthwise"): NativeRate(75e9, element=1.0e-9, call=3e-5),
-        ("weight", "dense"): NativeRate(110e9, taps=2000, space=30, call=3e-5),
-        ("weight", "grouped"): NativeRate(
-            100e9, read=6, taps=2000, space=30, call=3e-5
-        ),
-        ("weight", "depthwise"): NativeRate(90e9, taps=2, call=3e-5),
-    },
-)
-
-ARRAY_API = Machine(
-    "array_api",
-    strided=False,
-    call=10e-6,
-    multiply=0.3e9,
-    strided_sum=0.3e9,
-    fft=10e9,
-    cumulative=0.35e9,
-)
-
-#: data-sheet ratios of a GPU, not measured: products and copies far ahead of calls
-CUPY = Machine(
-    "cupy",
-    call=10e-6,
-    gemm=15e12,
-    gemm_half=64.0,
-    gemm_item=0.02e-6,
-    multiply=100e9,
-    copy=500e9,
-    strided_sum=100e9,
-    add=400e9,
-    fresh=1e12,
-)
-
-MACHINES = {machine.name: machine for machine in (NUMPY, CUPY, TORCH, ARRAY_API)}
+        gone: dict[str, Any] = dict.fromkeys(rates, 0.0)
+        return replace(self, **gone)

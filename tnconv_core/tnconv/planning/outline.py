@@ -49,9 +49,9 @@ def matrix_seconds(
     m: Machine, itemsize: int, batch: int, rows: int, inner: int, columns: int
 ) -> float:
     """Seconds that a batched matrix product takes at least."""
-    half = m.gemm_half
-    slow = (1 + half / max(1, rows)) * (1 + half / max(1, columns))
-    slow *= (1 + half / max(1, inner)) * 2 / m.gemm
+    side = min(m.gemm_rows, m.gemm_columns)  # either operand may be the first
+    slow = (1 + side / max(1, rows)) * (1 + side / max(1, columns))
+    slow *= (1 + m.gemm_inner / max(1, inner)) * 2 / m.gemm
     area = rows * inner + inner * columns + rows * columns
     work = max(rows * inner * columns * slow, area * itemsize / m.copy)
     return m.call + batch * (m.gemm_item + work)
@@ -98,7 +98,7 @@ def window_floor(o: Outline) -> float:
     carried = (o.left | o.legs) & ~o.inputs
     if not carried & ~o.alive:
         return 0.0
-    return o.machine.call + o.size(carried) / o.machine.strided_sum
+    return o.machine.call + o.size(carried) / max(o.machine.sum, o.machine.strided_sum)
 
 
 def fold_floor(o: Outline) -> float:
@@ -106,7 +106,8 @@ def fold_floor(o: Outline) -> float:
     m = o.machine
     if not o.inputs & o.alive & ~o.left or not o.kernels:
         return NEVER
-    return 2 * m.call + o.size(o.left) * o.itemsize / max(m.copy, m.add)
+    fastest = max(m.copy, m.add) * max(1.0, m.gaps)
+    return 2 * m.call + o.size(o.left) * o.itemsize / fastest
 
 
 def gather_floor(o: Outline) -> float:
@@ -124,7 +125,7 @@ def native_floor(o: Outline) -> float:
     """The arithmetic at the fastest rate there is."""
     if not o.machine.native_dims:
         return NEVER
-    fastest = max(rate.rate for rate in o.machine.native.values())
+    fastest = max(rate.fastest for rate in o.machine.native.values())
     return 2.0 * o.size(_joined(o)) / fastest
 
 
@@ -134,13 +135,14 @@ def taps_floor(o: Outline) -> float:
     both = o.left & o.right & ~legs
     # output legs may join the rows, the columns or the inner length
     turns, more = o.size(o.kernels), o.size(o.outputs)
+    side = min(m.gemm_rows, m.gemm_columns)
     lengths = (
-        o.size(both & ~o.alive),
-        o.size(o.left & ~both & o.alive & ~legs),
-        o.size(o.right & ~both & o.alive & ~legs),
+        (m.gemm_inner, o.size(both & ~o.alive)),
+        (side, o.size(o.left & ~both & o.alive & ~legs)),
+        (side, o.size(o.right & ~both & o.alive & ~legs)),
     )
     slow = 1.0
-    for length in lengths:
-        slow *= 1 + m.gemm_half / max(1, length * more)
+    for half, length in lengths:
+        slow *= 1 + half / max(1, length * more)
     products = min(2.0 * volume * slow / m.gemm, volume / m.multiply)
     return turns * m.call + products

@@ -10,9 +10,9 @@ def product_seconds(rows: int, inner: int, columns: int, machine: Machine) -> fl
     """Seconds of the arithmetic of one matrix product, less efficient where thin."""
     if not rows * inner * columns:
         return 0.0
-    half = machine.gemm_half
-    rate = machine.gemm * rows / (rows + half) * columns / (columns + half)
-    return 2 * rows * inner * columns / (rate * inner / (inner + half))
+    rate = machine.gemm * rows / (rows + machine.gemm_rows)
+    rate *= columns / (columns + machine.gemm_columns)
+    return 2 * rows * inner * columns / (rate * inner / (inner + machine.gemm_inner))
 
 
 def triangle_seconds(

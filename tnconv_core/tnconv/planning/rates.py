@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tnconv.execution.program import AxisMap, Shape
-
-#: elements of an inner loop, and whether they are neighbors in memory
-Run = tuple[int, bool]
+from tnconv.planning.strides import Run
 
 if TYPE_CHECKING:
+    from tnconv.planning.builder import Builder
     from tnconv.planning.machine import Machine
 
 
@@ -38,35 +36,16 @@ def fresh(nbytes: int, machine: Machine) -> float:
     return nbytes / machine.fresh if nbytes >= machine.fresh_from else 0.0
 
 
-def pace(rate: float, run: Run, machine: Machine) -> float:
-    """Bytes per second where the inner loop is short, or walks with gaps."""
+def walk(nbytes: int, run: Run, rate: float, builder: Builder) -> float:
+    """Seconds to go through memory in inner loops of ``run`` at ``rate`` bytes per
+    second: starting a loop takes its time, and a walk with gaps is slower."""
+    m = builder.machine
     length, dense = run
-    full = rate * length / (length + machine.run_half)
-    return full if dense else full * machine.gaps
+    loops = nbytes / (builder.itemsize * length)
+    return nbytes / (rate if dense else rate * m.gaps) + loops * m.run
 
 
-def copy_seconds(nbytes: int, run: Run, machine: Machine) -> float:
+def copy_seconds(nbytes: int, run: Run, builder: Builder) -> float:
     """Seconds to copy with inner loops of ``run`` into fresh memory."""
-    return nbytes / pace(machine.copy, run, machine) + fresh(nbytes, machine)
-
-
-def inner_run(dims: Shape, maps: tuple[AxisMap, ...], shape: Shape) -> Run:
-    """How many elements one inner loop takes, and whether they lie side by side.
-
-    ``dims`` are contiguous on one side; ``maps`` say where they lie in ``shape``.
-    """
-    strides, size_so_far = [0] * len(dims), 1
-    for size, axis in zip(reversed(shape), reversed(maps), strict=True):
-        for d, by in enumerate(axis.steps):
-            strides[d] += by * size_so_far
-        size_so_far *= size
-    length, first = 1, 1
-    for size, stride in zip(reversed(dims), reversed(strides), strict=True):
-        if size == 1:
-            continue
-        if length == 1:
-            first = stride
-        elif stride != first * length:
-            break
-        length *= size
-    return max(1, length), first == 1
+    m = builder.machine
+    return walk(nbytes, run, m.copy, builder) + fresh(nbytes, m)

@@ -190,8 +190,27 @@ def _records(network: Network) -> tuple[str, ...]:
     )
 
 
+def plan_flat(
+    network: Network,
+    machine: Machine,
+    itemsize: int,
+    options: Options,
+    bound: float,
+    table: Mapping[str, Form],
+) -> Planned | None:
+    """The plan and program of one network by the forms of a table; None where nothing
+    is cheaper than ``bound`` seconds."""
+    found = _found(network, machine, itemsize, options, bound, table)
+    return found.lowered(machine, itemsize) if isinstance(found, _Found) else found
+
+
 def _found(
-    network: Network, machine: Machine, itemsize: int, options: Options, bound: float
+    network: Network,
+    machine: Machine,
+    itemsize: int,
+    options: Options,
+    bound: float,
+    table: Mapping[str, Form] | None = None,
 ) -> _Found | Planned | None:
     """The plan of one network; None where nothing is cheaper than ``bound`` seconds."""
     network = network.without()  # labels that stand nowhere become a factor
@@ -204,17 +223,23 @@ def _found(
             inner = unlimited(op.network, machine, itemsize, options)
             parts[j] = inner.program
             below += inner.seconds
-    plan = _searched(network, machine, itemsize, options, bound - below)
+    known = form_table() if table is None else table
+    plan = _searched(network, machine, itemsize, options, bound - below, known)
     return _Found(plan, parts, plan.seconds + below) if plan else None
 
 
 def _searched(
-    network: Network, machine: Machine, itemsize: int, options: Options, bound: float
+    network: Network,
+    machine: Machine,
+    itemsize: int,
+    options: Options,
+    bound: float,
+    table: Mapping[str, Form],
 ) -> Plan | None:
     """Exactly where that is quick; else along cotengra's tree, which also bounds it."""
     if not network.operands:
         return Plan(network, (), 0.0, "nothing to contract")
-    for forms in _allowed(options):
+    for forms in _allowed(options, table):
         plan = _planned(Problem(network), machine, itemsize, options, forms, bound)
         if plan is not None:
             return plan
@@ -247,10 +272,9 @@ def _planned(
     return Plan(problem.network, unroll(whole, problem), whole.seconds, source)
 
 
-def _allowed(options: Options) -> Iterator[tuple[Form, ...]]:
+def _allowed(options: Options, table: Mapping[str, Form]) -> Iterator[tuple[Form, ...]]:
     """The forms in force; then, for networks these cannot contract, two that always
     can."""
-    table = form_table()
     if options.forms is None:
         yield tuple(table.values())
         return

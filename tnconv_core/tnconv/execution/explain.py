@@ -1,0 +1,154 @@
+"""What a plan was chosen over: predicted times and memory, and measured ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tnconv.console import table
+from tnconv.errors import TnconvError
+from tnconv.execution.calibrate import measurable, usual_seconds
+from tnconv.planning.candidates import Candidate, candidates
+
+if TYPE_CHECKING:
+    from tnconv.execution.expression import Expression
+
+#: seconds that the measurement of one plan may take
+BUDGET = 0.5
+#: the largest difference between results of two plans, as a share of the largest value
+CLOSE = {"float16": 5e-2, "bfloat16": 2e-1, "float32": 2e-3, "complex64": 2e-3}
+
+
+class ResultsDifferError(TnconvError):
+    """Two plans of one network gave different results: a fault in a form or kernel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """One plan: what was contracted, by which forms, and what it takes.
+
+    ``seconds`` and ``peak`` (bytes beyond inputs and result) are predicted,
+    ``measured`` is in seconds, None where nothing was measured.
+    """
+
+    rewrites: str
+    forms: tuple[str, ...]
+    without: tuple[str, ...]
+    seconds: float
+    peak: int
+    measured: float | None = None
+    chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Every plan that was considered, the chosen one first; printed, a table."""
+
+    plans: tuple[Considered, ...]
+
+    @property
+    def chosen(self) -> Considered:
+        """The plan that runs."""
+        return self.plans[0]
+
+    @property
+    def regret(self) -> float | None:
+        """The chosen plan's measured time over the best one's, if it was measured."""
+        times = [p.measured for p in self.plans if p.measured is not None]
+        if self.chosen.measured is None:
+            return None
+        return self.chosen.measured / min(times)
+
+    def __str__(self) -> str:
+        head = ("plan", "network", "predicted ms", "peak MiB")
+        measured = any(plan.measured is not None for plan in self.plans)
+        rows = [_row(plan, measured) for plan in self.plans]
+        return table((*head, "measured ms") if measured else head, rows)
+
+
+def _row(plan: Considered, measured: bool) -> tuple[str, ...]:
+    mark = "* " if plan.chosen else "  "
+    name = mark + (" ".join(plan.forms) or "a view")
+    cells = (
+        name,
+        plan.rewrites,
+        f"{plan.seconds * 1e3:.3f}",
+        f"{plan.peak / 2**20:.1f}",
+    )
+    if not measured:
+        return cells
+    time = "" if plan.measured is None else f"{plan.measured * 1e3:.3f}"
+    return (*cells, time)
+
+
+def explain(
+    expression: Expression, measure: bool = False, limit: int = 8
+) -> Explanation:
+    """What was considered for an expression: see :meth:`Expression.explain`."""
+    backend = expression.backend
+    place = expression.place
+    if measure:
+        place = measurable(backend, "explain").home(expression.dtype, place.device)
+    found = candidates(
+        expression.searched,
+        backend.machine(place),
+        expression.itemsize,
+        expression.options,
+        limit,
+    )
+    plans = [_considered(candidate, at == 0) for at, candidate in enumerate(found)]
+    if measure:
+        times = _timed(expression, place, found)
+        plans = [
+            replace(plan, measured=seconds)
+            for plan, seconds in zip(plans, times, strict=True)
+        ]
+    return Explanation(tuple(plans))
+
+
+def _considered(candidate: Candidate, chosen: bool) -> Considered:
+    planned = candidate.planned
+    return Considered(
+        planned.plan.rewrites,
+        candidate.forms,
+        candidate.without,
+        planned.seconds,
+        planned.peak,
+        chosen=chosen,
+    )
+
+
+def _timed(
+    expression: Expression, place: Any, found: tuple[Candidate, ...]
+) -> list[float]:
+    """Seconds of every plan, on the same arrays; results are compared to the first."""
+    backend = measurable(expression.backend, "explain")
+    arrays = [
+        backend.sample(place, shape, number)
+        for number, shape in enumerate(expression.network.arguments.values())
+    ]
+    times: list[float] = []
+    first: Any = None
+    for candidate in found:
+        run = backend.compile(candidate.planned.program, place)
+        result = run(arrays)
+        if first is None:
+            first = result
+        elif not _alike(first, result, CLOSE.get(expression.dtype, 1e-6)):
+            raise ResultsDifferError(
+                f"explain: the plan {' '.join(candidate.forms)} (without "
+                f"{', '.join(candidate.without)}) gives another result than the chosen "
+                f"one for {expression.network}"
+            )
+        del result
+        times.append(usual_seconds(backend, run, arrays, BUDGET))
+    return times
+
+
+def _alike(one: Any, other: Any, share: float) -> bool:
+    """Whether two arrays differ by no more than a share of the largest value."""
+    if tuple(one.shape) != tuple(other.shape):
+        return False
+    if 0 in one.shape:
+        return True
+    return bool(abs(one - other).max() <= share * abs(one).max() + 1e-6)

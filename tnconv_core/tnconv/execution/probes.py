@@ -1,0 +1,189 @@
+"""Little programs that are timed to find the constants of the cost model.
+
+Each is one step, or a few, whose time one group of constants decides. A backend
+compiles them like any program, so every backend can be measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from tnconv.execution.program import (
+    Add,
+    AddInto,
+    AxisMap,
+    Convolution,
+    Matmul,
+    MultiplySum,
+    Native,
+    Program,
+    Scale,
+    Shape,
+    Step,
+    Sum,
+    View,
+)
+from tnconv.planning.cost import kind_of
+from tnconv.planning.fit import Name
+from tnconv.planning.machine import Kind, Machine
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Constants that are fitted together, and the programs that show them."""
+
+    title: str
+    names: tuple[Name, ...]
+    programs: tuple[Program, ...]
+
+
+def groups(machine: Machine) -> Iterator[Group]:
+    """What to measure for a machine, in the order of fitting."""
+    tiny = Scale((0,), (8,), 3, 2)
+    yield Group("calls", ("call",), (program([(8,)], tiny),))
+    yield Group("views", ("view",), (program([(64, 64)], *_viewed()),))
+    yield Group("copies", ("copy", "run"), tuple(map(transposed, RUNS)))
+    yield Group("gaps", ("gaps",), tuple(map(gapped, (64, 512))))
+    yield Group("fresh memory", ("fresh_from", "fresh"), tuple(map(scaled, BLOCKS)))
+    yield Group("adds", ("add",), tuple(map(added, (1 << 20, 1 << 21))))
+    yield Group("zeros", ("zeros",), tuple(map(scattered, (1 << 18, 1 << 20))))
+    yield Group("sums", ("sum",), tuple(map(summed, (64, 1024))))
+    yield Group("sums of views", ("strided_sum",), tuple(map(diagonal, (16, 64))))
+    yield Group("multiply and sum", ("multiply",), tuple(map(multiplied, (7, 49))))
+    names = ("gemm", "gemm_rows", "gemm_inner", "gemm_columns")
+    yield Group("matrix products", names, tuple(matmul(*s) for s in PRODUCTS))
+    yield Group("batched products", ("gemm_item",), (matmul(4096, 8, 8, 8),))
+    for kind in machine.native:
+        if machine.native_dims:
+            yield native_group(kind)
+
+
+#: lengths of runs, sizes of blocks in bytes, and batch, rows, inner, columns
+RUNS = (2, 8, 32, 128, 1024)
+BLOCKS = (1 << 22, 1 << 23, 1 << 24, 1 << 25, 1 << 26, 1 << 27)
+PRODUCTS = (
+    (1, 1024, 1024, 1024), (1, 8, 512, 4096), (1, 64, 512, 1024), (1, 512, 8, 4096),
+    (1, 512, 64, 1024), (1, 4096, 512, 8), (1, 1024, 512, 64), (8, 256, 256, 256),
+)  # fmt: skip
+
+
+def program(inputs: Sequence[Shape], *steps: Step) -> Program:
+    """A program of unnamed inputs whose last step is the result."""
+    named = tuple((f"x{j}", shape) for j, shape in enumerate(inputs))
+    return Program(named, steps, len(inputs) + len(steps) - 1)
+
+
+def _maps(*steps: tuple[int, ...]) -> tuple[AxisMap, ...]:
+    return tuple(AxisMap(0, by) for by in steps)
+
+
+def _viewed() -> tuple[Step, ...]:
+    """Two views, one of the other: the second alone would be a copy of an argument."""
+    turned = _maps((0, 1), (1, 0))
+    view = View((0,), (64, 64), turned, (64, 64), False)
+    return (
+        view,
+        View((1,), (64, 64), turned, (64, 64), False),
+        Scale((2,), (64, 64), 3, 2),
+    )
+
+
+def transposed(run: int) -> Program:
+    """A copy of 4 million elements in inner loops of a given length."""
+    side = int(((1 << 21) / run) ** 0.5)
+    maps = _maps((0, 1, 0), (1, 0, 0), (0, 0, 1))
+    shape = (side, side, run)
+    return program([shape], View((0,), shape, maps, shape, True))
+
+
+def gapped(length: int) -> Program:
+    """A copy of every second element."""
+    rows = (1 << 20) // length
+    shape = (rows, length)
+    step = View((0,), shape, _maps((1, 0), (0, 2)), shape, True)
+    return program([(rows, 2 * length)], step)
+
+
+def scaled(nbytes: int) -> Program:
+    """A result of so many bytes in single precision."""
+    shape = (nbytes // 4,)
+    return program([shape], Scale((0,), shape, 3, 2))
+
+
+def added(size: int) -> Program:
+    """Three sums of arrays, two of them in place where the backend does that."""
+    steps = [Add((0, 1), (size,)), Add((2, 0), (size,)), Add((3, 1), (size,))]
+    return program([(size,), (size,)], *steps)
+
+
+def scattered(size: int) -> Program:
+    """Slices assigned into zeros twice their size."""
+    shape = (size // 256, 512)
+    step = AddInto((0,), shape, _maps((1, 0), (0, 1)), True)
+    return program([(size // 256, 256)], step)
+
+
+def summed(length: int) -> Program:
+    """A sum along rows."""
+    rows = (1 << 21) // length
+    return program([(rows, length)], Sum((0,), (rows,), (1,)))
+
+
+def diagonal(length: int) -> Program:
+    """A sum along diagonals."""
+    rows = (1 << 18) // length
+    shape, taken = (rows, length, length + 6), (rows, 7, length)
+    view = View((0,), taken, _maps((1, 0, 0), (0, 0, 1), (0, 1, 1)), taken, False)
+    return program([shape], view, Sum((1,), (rows, 7), (2,)))
+
+
+def multiplied(taps: int) -> Program:
+    """A depthwise product: positions times taps, summed over the taps."""
+    left, right, out = (64, taps, 784), (64, taps), (64, 784)
+    return program([left, right], MultiplySum((0, 1), out, (0, 1, 2), (0, 1), (0, 2)))
+
+
+def matmul(batch: int, rows: int, inner: int, columns: int) -> Program:
+    """A batch of matrix products."""
+    ahead = (batch,) if batch > 1 else ()
+    left, right = (*ahead, rows, inner), (*ahead, inner, columns)
+    return program([left, right], Matmul((0, 1), (*ahead, rows, columns)))
+
+
+#: groups, channels of a group in and out
+CHANNELS = {
+    "dense": ((1, 64, 64), (1, 128, 128)),
+    "grouped": ((8, 16, 16), (8, 32, 32)),
+    "depthwise": ((64, 1, 1), (256, 1, 1)),
+    "multiplier": ((8, 1, 32), (64, 1, 4)),
+}
+
+
+def native_group(kind: Kind) -> Group:
+    """The rate of one role and kind, from layers of two widths and kernels."""
+    role, channels = kind[0], CHANNELS[kind[1]]
+    sizes = [(*each, taps, 28) for each in channels for taps in (3, 5)]
+    programs = tuple(convolution(role, *size) for size in sizes)
+    made = {kind_of(*each) for each in channels}
+    assert made == {kind[1]}, "probes of another kind"
+    return Group(" ".join(("native", *kind)), ((kind, "rate"),), programs)
+
+
+def convolution(
+    role: str, groups: int, read: int, made: int, taps: int, side: int
+) -> Program:
+    """One native call on square maps of four examples, with the padding that keeps
+    their size."""
+    how = Convolution(
+        role, (1, 1), (taps // 2,) * 2, (1, 1), groups, (0, 0), (taps, taps)
+    )
+    x = (4, groups * read, side, side)
+    y = (4, groups * made, side, side)
+    if role == "weight":
+        return program([x, y], Native((0, 1), (groups * made, read, taps, taps), how))
+    first, second = (made, read) if role == "forward" else (read, made)
+    weight = (groups * first, second, taps, taps)
+    assert prod(weight) == groups * read * made * taps**2
+    return program([x, weight], Native((0, 1), y, how))

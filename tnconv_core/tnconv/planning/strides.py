@@ -1,0 +1,76 @@
+"""How far registers move in memory, and the inner loops that walk over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tnconv.execution.program import AxisMap, Shape, View
+
+if TYPE_CHECKING:
+    from tnconv.planning.builder import Builder
+
+#: elements of an inner loop, and whether they are neighbors in memory
+Run = tuple[int, bool]
+
+
+def row_major(shape: Shape) -> list[int]:
+    """The strides of contiguous memory, in elements."""
+    strides, step = [0] * len(shape), 1
+    for d in range(len(shape) - 1, -1, -1):
+        strides[d] = step
+        step *= shape[d]
+    return strides
+
+
+def moves(maps: tuple[AxisMap, ...], strides: Sequence[int], count: int) -> list[int]:
+    """How far each of ``count`` dimensions moves over an array with these strides."""
+    found = [0] * count
+    for axis, stride in zip(maps, strides, strict=True):
+        for d, by in enumerate(axis.steps):
+            found[d] += by * stride
+    return found
+
+
+def strides_of(register: int, builder: Builder) -> list[int]:
+    """The strides of a register: of a view, those of what it looks at."""
+    at = register - builder.inputs
+    step = builder.steps[at] if 0 <= at < len(builder.steps) else None
+    if not isinstance(step, View) or step.copy:
+        return row_major(builder.shapes[register])
+    below = strides_of(step.sources[0], builder)
+    found = moves(step.maps, below, len(step.dims))
+    return found if step.dims == step.shape else _fused(step, found)
+
+
+def _fused(step: View, strides: Sequence[int]) -> list[int]:
+    """The strides after fusing: each group moves as its last dimension does."""
+    found, at = [], len(step.dims)
+    for size in reversed(step.shape):
+        length, stride = 1, 1
+        while at and length < size:
+            at -= 1
+            if length == 1 and step.dims[at] > 1:
+                stride = strides[at]
+            length *= step.dims[at]
+        found.append(stride)
+    return found[::-1]
+
+
+def inner_run(dims: Shape, there: Sequence[int], here: Sequence[int]) -> Run:
+    """How many elements one inner loop takes, and whether they lie side by side.
+
+    ``here`` and ``there`` are the strides of the two arrays that are walked together;
+    loops are nested in the order of the first.
+    """
+    order = sorted(
+        (d for d, size in enumerate(dims) if size > 1), key=lambda d: -abs(here[d])
+    )
+    length, first, second = 1, 1, 1
+    for d in reversed(order):
+        if length == 1:
+            first, second = here[d], there[d]
+        elif here[d] != first * length or there[d] != second * length:
+            break
+        length *= dims[d]
+    return length, abs(first) == abs(second) == 1

@@ -35,7 +35,7 @@ from tnconv.rewrite import simplify
 from tnconv.testing import evaluate
 from tnconv.testing import networks as drawn_networks
 
-MACHINES = (nearest("numpy", cpu(2)), nearest("torch", cpu(2)))
+NUMPY, TORCH = MACHINES = (nearest("numpy", cpu(2)), nearest("torch", cpu(2)))
 
 
 def searched(network: Network, machine: Machine, floors: bool = True) -> Search:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from math import log2, prod
 from types import SimpleNamespace
 from typing import Any, cast
@@ -23,6 +24,9 @@ from tnconv.execution.program import CumulativeSum, Loop, Spectral
 from tnconv.execution.registry import backend
 from tnconv.network import Network
 from tnconv.planning.forms.fourier import fast_length
+from tnconv.planning.lower import lower
+from tnconv.planning.rivals import form_table
+from tnconv.planning.site import NotHereError
 from tnconv.testing import evaluate
 
 Array = NDArray[Any]
@@ -183,6 +187,19 @@ def test_long_window_sums_are_cumulative(library: str) -> None:
         "x: n c i, i ~ o + k -> n c o", shapes={"x": (8, 16, 16000)}, sizes={"k": 100}
     )
     assert kinds(network, backend=library) >= {CumulativeSum}
+
+
+def test_a_block_with_a_single_window_has_no_cumulative_sums() -> None:
+    text = "x: n c i, i ~ o + k -> n c o"
+    whole, block = (
+        tnconv.parse(text, shapes={"x": (2, 3, size)}, sizes={"k": 9})
+        for size in (40, 9)
+    )
+    plan = tnconv.expression(whole, forms=["cumulative"], alternatives=False).plan
+    machine = backend("numpy").machine(Place("numpy", None, "float32", None))
+    assert lower(plan, machine, 4, form_table(), {}).program.shape == (2, 3, 32)
+    with pytest.raises(NotHereError, match="no windows"):
+        lower(replace(plan, network=block), machine, 4, form_table(), {})
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint16", "int64"])

@@ -6,6 +6,7 @@ from itertools import product
 
 import pytest
 import torch
+
 from tnconv.execution.program import Matmul
 from tnconv_backends.torch.products import THIN, bind_matmul
 

@@ -59,6 +59,8 @@ def looped(planned: Planned, machine: Machine, itemsize: int) -> Planned:
     network = planned.plan.network
     if shop.held(planned) <= WORTH * planned.seconds or _is_nested(network):
         return planned
+    if not _may_gain(planned, shop):
+        return planned
     best = planned
     for label in _labels(network):
         for candidate in _along(planned, label, shop):
@@ -71,6 +73,28 @@ def looped(planned: Planned, machine: Machine, itemsize: int) -> Planned:
     written = _blocked(planned, Cut(blocks.label, blocks.size), shop.writing())
     assert written is not None
     return written
+
+
+def _may_gain(planned: Planned, shop: _Shop) -> bool:
+    """Whether halves can be cheaper: they save fresh memory and hold half, but their
+    results are added up, and a step on a half takes half of its time at least."""
+    result = size_of(planned.program.shape) * shop.itemsize
+    saved = _fresh_seconds(planned, shop) + shop.held(planned) / 2
+    spent = result / shop.machine.add + result / 2 / shop.machine.fresh
+    return saved > spent + 4 * shop.machine.call
+
+
+def _fresh_seconds(planned: Planned, shop: _Shop) -> float:
+    """Seconds of the plan's steps that go into memory faulted in."""
+    program, machine = planned.program, shop.machine
+    shapes = [shape for _, shape in program.inputs]
+    calm = replace(machine, fresh=float("inf"))
+    real = Sketch({}, machine, shop.itemsize, shapes)
+    kept = Sketch({}, calm, shop.itemsize, shapes)
+    for step in program.steps:
+        real.add(step)
+        kept.add(step)
+    return real.cost.seconds - kept.cost.seconds
 
 
 def _is_nested(network: Network) -> bool:

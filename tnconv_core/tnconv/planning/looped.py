@@ -59,10 +59,10 @@ def looped(planned: Planned, machine: Machine, itemsize: int) -> Planned:
     network = planned.plan.network
     if shop.held(planned) <= WORTH * planned.seconds or _is_nested(network):
         return planned
-    if not _may_gain(planned, shop):
-        return planned
-    best = planned
+    best, saved = planned, _fresh_seconds(planned, shop) + shop.held(planned) / 2
     for label in _labels(network):
+        if saved <= _spent(planned, label, shop):
+            continue
         for candidate in _along(planned, label, shop):
             if shop.price(candidate) >= shop.price(best):
                 break  # smaller blocks only add calls
@@ -75,13 +75,12 @@ def looped(planned: Planned, machine: Machine, itemsize: int) -> Planned:
     return written
 
 
-def _may_gain(planned: Planned, shop: _Shop) -> bool:
-    """Whether halves can be cheaper: they save fresh memory and hold half, but their
-    results are added up, and a step on a half takes half of its time at least."""
-    result = size_of(planned.program.shape) * shop.itemsize
-    saved = _fresh_seconds(planned, shop) + shop.held(planned) / 2
-    spent = result / shop.machine.add + result / 2 / shop.machine.fresh
-    return saved > spent + 4 * shop.machine.call
+def _spent(planned: Planned, label: str, shop: _Shop) -> float:
+    """What halves of a label cost at least, to be set against the fresh memory and the
+    half of what is held that they save: their results are held, and added up."""
+    m, result = shop.machine, size_of(planned.program.shape) * shop.itemsize
+    turns = 1 if label in planned.plan.network.output_labels else 2
+    return 4 * m.call + turns * (result / m.add + result / 2 / m.fresh)
 
 
 def _fresh_seconds(planned: Planned, shop: _Shop) -> float:

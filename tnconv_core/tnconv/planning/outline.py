@@ -152,7 +152,8 @@ def native_floor(o: Outline) -> float:
 
 
 def taps_floor(o: Outline) -> float:
-    """The same number of products, by matrix products or element by element."""
+    """The same number of products, by matrix products or element by element, and what
+    adds up the turns."""
     m, volume = o.machine, o.size(joined(o))
     # output legs may join the rows, the columns or the inner length
     turns, more = o.size(o.kernels), o.size(o.outputs)
@@ -163,4 +164,9 @@ def taps_floor(o: Outline) -> float:
     for half, length in lengths:
         slow *= 1 + half / max(1, length * more)
     fastest = max(m.multiply, m.dot, m.turn)
-    return turns * m.call + min(2.0 * volume * slow / m.gemm, volume / fastest)
+    products = min(2.0 * volume * slow / m.gemm, volume / fastest)
+    made = o.size((o.left | o.right) & o.alive & ~o.legs) * o.itemsize
+    if not o.kernels & o.alive:
+        made *= more
+    added = (turns - 1) * (m.call + made / m.add)
+    return turns * m.call + products + added

@@ -46,7 +46,9 @@ def fourier_floor(o: Outline) -> float:
     groups, summed, left, right = channels_of(o)
     signals = groups * (summed * left + summed * right + left * right)
     flops = signals * 2.5 * points * log2(max(2, points))
-    return CALLS * m.call + flops / m.fft
+    # spectra of half the points in pairs of numbers, and what their product moves
+    moved = signals * points * o.itemsize * 5 / 3
+    return CALLS * m.call + flops / m.fft + moved / m.copy
 
 
 def cumulative_floor(o: Outline) -> float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from tnconv.errors import NetworkError
 from tnconv.execution.liveness import peak_bytes
-from tnconv.execution.program import Program, size_of
+from tnconv.execution.program import Pad, Program, size_of
 from tnconv.network import Input, Network, SubNetwork
 from tnconv.planning.blocks import Cut, CutBlock, cut_labels, cut_network, loop_program
 from tnconv.planning.builder import Builder
@@ -59,12 +59,14 @@ def looped(planned: Planned, machine: Machine, itemsize: int) -> Planned:
     network = planned.plan.network
     if shop.held(planned) <= WORTH * planned.seconds or _is_nested(network):
         return planned
-    best, saved = planned, _fresh_seconds(planned, shop) + shop.held(planned) / 2
+    best, body = planned, _Body.of(planned, shop)
     for label in _labels(network):
-        if saved <= _spent(planned, label, shop):
-            continue
-        for candidate in _along(planned, label, shop):
-            if shop.price(candidate) >= shop.price(best):
+        for size in _halvings(network.sizes[label]):
+            cut = Cut(label, size)
+            if body.least(planned, cut, shop) >= shop.price(best):
+                break
+            candidate = _blocked(planned, cut, shop)
+            if candidate is None or shop.price(candidate) >= shop.price(best):
                 break  # smaller blocks only add calls
             best = candidate
     blocks = best.plan.blocks
@@ -75,25 +77,40 @@ def looped(planned: Planned, machine: Machine, itemsize: int) -> Planned:
     return written
 
 
-def _spent(planned: Planned, label: str, shop: _Shop) -> float:
-    """What halves of a label cost at least, to be set against the fresh memory and the
-    half of what is held that they save: their results are held, and added up."""
-    m, result = shop.machine, size_of(planned.program.shape) * shop.itemsize
-    turns = 1 if label in planned.plan.network.output_labels else 2
-    return 4 * m.call + turns * (result / m.add + result / 2 / m.fresh)
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """What blocks do not save: seconds of the steps on memory that costs nothing, but
+    for padding, which most blocks do not read; and the products called by each."""
 
+    seconds: float
+    calls: int
 
-def _fresh_seconds(planned: Planned, shop: _Shop) -> float:
-    """Seconds of the plan's steps that go into memory faulted in."""
-    program, machine = planned.program, shop.machine
-    shapes = [shape for _, shape in program.inputs]
-    calm = replace(machine, fresh=float("inf"))
-    real = Sketch({}, machine, shop.itemsize, shapes)
-    kept = Sketch({}, calm, shop.itemsize, shapes)
-    for step in program.steps:
-        real.add(step)
-        kept.add(step)
-    return real.cost.seconds - kept.cost.seconds
+    @classmethod
+    def of(cls, planned: Planned, shop: _Shop) -> _Body:
+        """Of the plan in one piece."""
+        program = planned.program
+        shapes = [shape for _, shape in program.inputs]
+        calm = replace(shop.machine, fresh=float("inf"))
+        sketch, padding = Sketch({}, calm, shop.itemsize, shapes), 0.0
+        for step in program.steps:
+            before = sketch.cost.seconds
+            sketch.add(step)
+            if isinstance(step, Pad):
+                padding += sketch.cost.seconds - before
+        calls = sum(len(step.sources) > 1 for step in program.steps)
+        return cls(sketch.cost.seconds - padding, calls)
+
+    def least(self, planned: Planned, cut: Cut, shop: _Shop) -> float:
+        """What blocks of the plan cost at least, with what they hold: results are added
+        up, and a block takes and holds its share at least."""
+        m, network = shop.machine, planned.plan.network
+        turns = -(-network.sizes[cut.label] // cut.size)
+        result = size_of(planned.program.shape) * shop.itemsize
+        if cut.label not in network.output_labels:
+            result *= turns
+        calls = m.call * (2 * turns + self.calls * (turns - 1))
+        held = (result + planned.peak) / turns / m.fresh
+        return self.seconds + calls + result / m.add + held
 
 
 def _is_nested(network: Network) -> bool:
@@ -111,15 +128,11 @@ def _labels(network: Network) -> list[str]:
     return sorted(cut_labels(network), key=rank)[:LABELS]
 
 
-def _along(planned: Planned, label: str, shop: _Shop) -> Iterator[Planned]:
-    """Blocks of a label, from half of it down, as long as a block fits its steps."""
-    size = planned.plan.network.sizes[label]
+def _halvings(size: int) -> Iterator[int]:
+    """Blocks from half of a size down to single values."""
     while size > 1:
         size = -(-size // 2)
-        candidate = _blocked(planned, Cut(label, size), shop)
-        if candidate is None:
-            return
-        yield candidate
+        yield size
 
 
 def _blocked(planned: Planned, cut: Cut, shop: _Shop) -> Planned | None:

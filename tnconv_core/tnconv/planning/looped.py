@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from tnconv.errors import NetworkError
 from tnconv.execution.liveness import peak_bytes
-from tnconv.execution.program import Pad, Program, size_of
+from tnconv.execution.program import Pad, Program, Spectral, size_of
 from tnconv.network import Input, Network, SubNetwork
 from tnconv.planning.blocks import Cut, CutBlock, cut_labels, cut_network, loop_program
 from tnconv.planning.builder import Builder
@@ -79,8 +79,9 @@ def looped(planned: Planned, machine: Machine, itemsize: int) -> Planned:
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """What blocks do not save: seconds of the steps on memory that costs nothing, but
-    for padding, which most blocks do not read; and the products called by each."""
+    """What blocks do not save: seconds of the steps on memory that costs nothing, and
+    the products called by each. Most blocks read no padding, and transforms of a block
+    are shorter: these do not count."""
 
     seconds: float
     calls: int
@@ -91,14 +92,14 @@ class _Body:
         program = planned.program
         shapes = [shape for _, shape in program.inputs]
         calm = replace(shop.machine, fresh=float("inf"))
-        sketch, padding = Sketch({}, calm, shop.itemsize, shapes), 0.0
+        sketch, saved = Sketch({}, calm, shop.itemsize, shapes), 0.0
         for step in program.steps:
             before = sketch.cost.seconds
             sketch.add(step)
-            if isinstance(step, Pad):
-                padding += sketch.cost.seconds - before
+            if isinstance(step, (Pad, Spectral)):
+                saved += sketch.cost.seconds - before
         calls = sum(len(step.sources) > 1 for step in program.steps)
-        return cls(sketch.cost.seconds - padding, calls)
+        return cls(sketch.cost.seconds - saved, calls)
 
     def least(self, planned: Planned, cut: Cut, shop: _Shop) -> float:
         """What blocks of the plan cost at least, with what they hold: results are added

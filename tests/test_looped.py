@@ -1,6 +1,7 @@
 """A plan written again in blocks: the same result, and less held."""
 
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,13 @@ from tests.libraries import NUMPY, TORCH, Library
 from tests.strategies import Case, Limits, cases, seeds
 from tests.test_networks import built
 
+from tnconv import networks
 from tnconv.execution.expression import expression
 from tnconv.execution.program import Loop
+from tnconv.network import Network
 from tnconv.options import changed, current
+from tnconv.planning import looped as blocks
+from tnconv.planning.blocks import Cut
 from tnconv.planning.constants import nearest
 from tnconv.planning.device import cpu
 from tnconv.planning.looped import looped
@@ -66,3 +71,31 @@ def test_large_intermediates_are_held_a_block_at_a_time() -> None:
     assert free is whole
     assert dear.peak < whole.peak / 4
     assert dear.plan.blocks is not None
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+@pytest.mark.parametrize(
+    "network",
+    [
+        networks.conv((8, 64, 56, 56), (64, 64, 3, 3), padding=1),
+        networks.conv_weight_vjp((8, 64, 3000), (8, 64, 3000), (31,), padding=15),
+        networks.conv_input_vjp(
+            (128, 1, 7, 7), (8, 128, 28, 28), (28, 28), padding=3, groups=128
+        ),
+    ],
+    ids=["forward", "weight", "input"],
+)
+def test_no_blocks_are_cheaper_than_their_bound(network: Network, name: str) -> None:
+    """Blocks that are not written for their bound are none that would win."""
+    machine = nearest(name, cpu(2))
+    planned = unlimited(network, machine, 4, current())
+    shop, checked = blocks._Shop(machine, 4), 0
+    body = blocks._Body.of(planned, shop)
+    for label in blocks._labels(planned.plan.network):
+        for size in islice(blocks._halvings(planned.plan.network.sizes[label]), 3):
+            cut = Cut(label, size)
+            found = blocks._blocked(planned, cut, shop)
+            if found is not None:
+                assert body.least(planned, cut, shop) <= shop.price(found) * (1 + 1e-9)
+                checked += 1
+    assert checked > 3

@@ -291,7 +291,7 @@ def test_axes_rename_both_ways() -> None:
     assert mirror.named(("gemm", ("c", 1))) == ("gemm", ("c'", 1))
 
 
-# ---- how long planning takes; limits are four times what two old cores need
+# ---- how long planning takes; limits are four times what the slower backend needs
 
 
 def planning_seconds(network: Network, name: str) -> float:
@@ -309,18 +309,18 @@ PLANE: Callable[[], Network] = lambda: networks.conv(  # noqa: E731
     (8, 64, 56, 56), (64, 64, 3, 3), padding=1
 )
 TIMES = {
-    "forward": (PLANE, 0.02),
+    "forward": (PLANE, 0.08),
     "weight": (
         lambda: networks.conv_weight_vjp(
             (8, 64, 56, 56), (8, 64, 56, 56), (3, 3), padding=1
         ),
-        0.02,
+        0.08,
     ),
     "input": (
         lambda: networks.conv_input_vjp(
             (64, 64, 3, 3), (8, 64, 56, 56), (56, 56), padding=1
         ),
-        0.02,
+        0.08,
     ),
     "expand": (lambda: kfac("expand"), 0.06),
     "reduce": (lambda: kfac("reduce"), 0.06),
@@ -328,7 +328,7 @@ TIMES = {
         lambda: networks.conv_input_vjp(
             (32, 16, 3, 3, 3), (4, 32, 8, 28, 28), (8, 28, 28), padding=1
         ),
-        0.06,
+        0.25,
     ),
     "three layers": (lambda: plane_layers(3), 0.6),
     "ten layers": (lambda: plane_layers(10), 4.0),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from tnconv.errors import NetworkError
 from tnconv.execution.liveness import peak_bytes
-from tnconv.execution.program import Program, size_of
+from tnconv.execution.program import Pad, Program, Spectral, size_of
 from tnconv.network import Input, Network, SubNetwork
 from tnconv.planning.blocks import Cut, CutBlock, cut_labels, cut_network, loop_program
 from tnconv.planning.builder import Builder
@@ -45,8 +45,12 @@ class _Shop:
         return replace(self, kind=Builder)
 
     def held(self, planned: Planned) -> float:
-        """Seconds that the bytes held beyond inputs and result are worth."""
-        return planned.peak / self.machine.fresh
+        """Seconds that the arrays held beyond inputs and result are worth."""
+        return self.arrays(planned.program) / self.machine.fresh
+
+    def arrays(self, program: Program) -> int:
+        """Bytes of arrays held; what a library takes inside a call is its own affair."""
+        return peak_bytes(program, self.itemsize, lambda step, shapes: 0)
 
     def price(self, planned: Planned) -> float:
         """Seconds, and what is held."""
@@ -59,10 +63,14 @@ def looped(planned: Planned, machine: Machine, itemsize: int) -> Planned:
     network = planned.plan.network
     if shop.held(planned) <= WORTH * planned.seconds or _is_nested(network):
         return planned
-    best = planned
+    best, body = planned, _Body.of(planned, shop)
     for label in _labels(network):
-        for candidate in _along(planned, label, shop):
-            if shop.price(candidate) >= shop.price(best):
+        for size in _halvings(network.sizes[label]):
+            cut = Cut(label, size)
+            if body.least(planned, cut, shop) >= shop.price(best):
+                break
+            candidate = _blocked(planned, cut, shop)
+            if candidate is None or shop.price(candidate) >= shop.price(best):
                 break  # smaller blocks only add calls
             best = candidate
     blocks = best.plan.blocks
@@ -71,6 +79,43 @@ def looped(planned: Planned, machine: Machine, itemsize: int) -> Planned:
     written = _blocked(planned, Cut(blocks.label, blocks.size), shop.writing())
     assert written is not None
     return written
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """What blocks do not save: seconds of the steps on memory that costs nothing, and
+    the products called by each. Most blocks read no padding, and transforms of a block
+    are shorter: these do not count."""
+
+    seconds: float
+    calls: int
+
+    @classmethod
+    def of(cls, planned: Planned, shop: _Shop) -> _Body:
+        """Of the plan in one piece."""
+        program = planned.program
+        shapes = [shape for _, shape in program.inputs]
+        calm = replace(shop.machine, fresh=float("inf"))
+        sketch, saved = Sketch({}, calm, shop.itemsize, shapes), 0.0
+        for step in program.steps:
+            before = sketch.cost.seconds
+            sketch.add(step)
+            if isinstance(step, (Pad, Spectral)):
+                saved += sketch.cost.seconds - before
+        calls = sum(len(step.sources) > 1 for step in program.steps)
+        return cls(sketch.cost.seconds - saved, calls)
+
+    def least(self, planned: Planned, cut: Cut, shop: _Shop) -> float:
+        """What blocks of the plan cost at least, with what they hold: results are added
+        up, and a block takes and holds its share at least."""
+        m, network = shop.machine, planned.plan.network
+        turns = -(-network.sizes[cut.label] // cut.size)
+        result = size_of(planned.program.shape) * shop.itemsize
+        if cut.label not in network.output_labels:
+            result *= turns
+        calls = m.call * (2 * turns + self.calls * (turns - 1))
+        held = (result + shop.arrays(planned.program)) / turns / m.fresh
+        return self.seconds + calls + result / m.add + held
 
 
 def _is_nested(network: Network) -> bool:
@@ -88,15 +133,11 @@ def _labels(network: Network) -> list[str]:
     return sorted(cut_labels(network), key=rank)[:LABELS]
 
 
-def _along(planned: Planned, label: str, shop: _Shop) -> Iterator[Planned]:
-    """Blocks of a label, from half of it down, as long as a block fits its steps."""
-    size = planned.plan.network.sizes[label]
+def _halvings(size: int) -> Iterator[int]:
+    """Blocks from half of a size down to single values."""
     while size > 1:
         size = -(-size // 2)
-        candidate = _blocked(planned, Cut(label, size), shop)
-        if candidate is None:
-            return
-        yield candidate
+        yield size
 
 
 def _blocked(planned: Planned, cut: Cut, shop: _Shop) -> Planned | None:

@@ -46,39 +46,38 @@ def nothing(outline: Outline) -> float:
 
 
 def matrix_seconds(
-    m: Machine, itemsize: int, batch: int, rows: int, inner: int, columns: int
+    m: Machine, nbytes: int, batch: int, rows: int, inner: int, columns: int
 ) -> float:
-    """Seconds that a batched matrix product takes at least."""
+    """Seconds that a batched matrix product takes at least, moving ``nbytes``."""
     side = min(m.gemm_rows, m.gemm_columns)  # either operand may be the first
     slow = (1 + side / max(1, rows)) * (1 + side / max(1, columns))
     slow *= (1 + m.gemm_inner / max(1, inner)) * 2 / m.gemm
-    area = rows * inner + inner * columns + rows * columns
-    work = max(rows * inner * columns * slow, area * itemsize / m.copy)
-    return m.call + batch * (m.gemm_item + work)
+    work = batch * rows * inner * columns * slow
+    return m.call + batch * m.gemm_item + max(work, nbytes / m.copy)
 
 
 def matrix_floor(o: Outline) -> float:
     """The matrix product of two values, at the best of its variants."""
     size, both = o.size, o.left & o.right
-    return matrix_seconds(
-        o.machine,
-        o.itemsize,
-        size(both & o.alive),
-        size(o.left & ~both & o.alive),
-        size(both & ~o.alive),
-        size(o.right & ~both & o.alive),
-    )
+    batch, inner = size(both & o.alive), size(both & ~o.alive)
+    rows, columns = (size(a & ~both & o.alive) for a in (o.left, o.right))
+    area = rows * inner + inner * columns + rows * columns
+    nbytes = batch * area * o.itemsize
+    return matrix_seconds(o.machine, nbytes, batch, rows, inner, columns)
 
 
 def multiply_seconds(m: Machine, count: int) -> float:
-    """Seconds that ``count`` products take at least, element by element."""
-    return m.call + count / m.multiply
+    """Seconds that ``count`` products take at least, by whichever way is fastest."""
+    return m.call + count / max(m.multiply, m.dot, m.turn)
 
 
 def multiply_floor(o: Outline) -> float:
     """The elementwise product of two values."""
-    used = (o.left & o.right) | ((o.left | o.right) & o.alive)
-    return multiply_seconds(o.machine, o.size(used))
+    m, both = o.machine, o.left & o.right
+    used = both | ((o.left | o.right) & o.alive)
+    if used & ~o.alive:
+        return multiply_seconds(m, o.size(used))
+    return m.call + o.size(used) / m.multiply  # no sum, no faster way
 
 
 def product_floor(o: Outline) -> float:
@@ -115,34 +114,59 @@ def gather_floor(o: Outline) -> float:
     return NEVER if o.kernels else o.machine.call
 
 
-def _joined(o: Outline) -> int:
+def joined(o: Outline) -> int:
     """The labels a convolution runs over: of both values and all legs but inputs."""
     lone = (o.left ^ o.right) & ~o.alive & ~o.legs
     return (o.left | o.right | o.legs) & ~o.inputs & ~lone
 
 
+def channels_of(o: Outline) -> tuple[int, int, int, int]:
+    """Groups, summed channels, and those of the left and of the right value alone."""
+    legs, both = o.legs, o.left & o.right & ~o.legs
+    return (
+        o.size(both & o.alive),
+        o.size(both & ~o.alive),
+        o.size(o.left & ~both & o.alive & ~legs),
+        o.size(o.right & ~both & o.alive & ~legs),
+    )
+
+
 def native_floor(o: Outline) -> float:
-    """The arithmetic at the fastest rate there is."""
-    if not o.machine.native_dims:
+    """The arithmetic at the fastest rate for these groups and channels."""
+    m = o.machine
+    dims = o.kernels.bit_count()
+    if dims not in m.native_dims:
         return NEVER
-    fastest = max(rate.fastest for rate in o.machine.native.values())
-    return 2.0 * o.size(_joined(o)) / fastest
+    groups, summed, left, right = channels_of(o)
+    read = bool(o.inputs & (o.left | o.right))
+    work, larger = 2.0 * o.size(joined(o)), max(left, right)
+    floors = []
+    for (role, kind), rate in m.native.items():
+        if (role == "transposed") is read or (kind == "dense") is not (groups == 1):
+            continue
+        first = larger if role == "weight" else summed
+        share = rate.share(dims, False) * max(1.0, rate.dilated)
+        share *= first / (first + rate.read) * larger / (larger + rate.made)
+        floors.append(rate.call + work / (rate.rate * share))
+    return min(floors, default=NEVER)
 
 
 def taps_floor(o: Outline) -> float:
-    """The same number of products, by matrix products or element by element."""
-    m, volume, legs = o.machine, o.size(_joined(o)), o.legs
-    both = o.left & o.right & ~legs
+    """The same number of products, by matrix products or element by element, and what
+    adds up the turns."""
+    m, volume = o.machine, o.size(joined(o))
     # output legs may join the rows, the columns or the inner length
     turns, more = o.size(o.kernels), o.size(o.outputs)
     side = min(m.gemm_rows, m.gemm_columns)
-    lengths = (
-        (m.gemm_inner, o.size(both & ~o.alive)),
-        (side, o.size(o.left & ~both & o.alive & ~legs)),
-        (side, o.size(o.right & ~both & o.alive & ~legs)),
-    )
+    _, summed, left, right = channels_of(o)
+    lengths = ((m.gemm_inner, summed), (side, left), (side, right))
     slow = 1.0
     for half, length in lengths:
         slow *= 1 + half / max(1, length * more)
-    products = min(2.0 * volume * slow / m.gemm, volume / m.multiply)
-    return turns * m.call + products
+    fastest = max(m.multiply, m.dot, m.turn)
+    products = min(2.0 * volume * slow / m.gemm, volume / fastest)
+    made = o.size((o.left | o.right) & o.alive & ~o.legs) * o.itemsize
+    if not o.kernels & o.alive:
+        made *= more
+    added = (turns - 1) * (m.call + made / m.add)
+    return turns * m.call + products + added

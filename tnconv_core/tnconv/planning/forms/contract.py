@@ -69,9 +69,12 @@ def gemm_seconds(
 ) -> float:
     """What the product over these labels costs at least."""
     shared, summed, rows, columns = split_labels(tuple(left), tuple(right), alive)
-    lengths = [b.size(a - {loop}) for a in (rows & alive, summed, columns & alive)]
-    batch = b.size(shared | {loop}) if loop else b.size(shared)
-    return matrix_seconds(b.machine, b.itemsize, batch, *lengths)
+    rows, columns, looped = rows & alive, columns & alive, {loop} if loop else set()
+    lengths = [b.size(a - looped) for a in (rows, summed, columns)]
+    # an operand without the loop label is read once
+    sides = (rows | summed, columns | summed, rows | columns | looped)
+    nbytes = sum(b.size(shared | side) for side in sides) * b.itemsize
+    return matrix_seconds(b.machine, nbytes, b.size(shared | looped), *lengths)
 
 
 def emit_gemm(b: Builder, site: Site, variant: Variant) -> Value:

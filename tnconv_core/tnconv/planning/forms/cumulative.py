@@ -23,6 +23,7 @@ from tnconv.planning.builder import Builder, Value
 from tnconv.planning.forms.operands import moved, spread
 from tnconv.planning.forms.views import isolate
 from tnconv.planning.site import Form, NotHereError, Site, Variant
+from tnconv.planning.thresholds import cumulative_floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,4 +196,6 @@ def _describe(site: Site, variant: Variant) -> str:
     return f"cumulative sums ({variant[0]} positions)"
 
 
-CUMULATIVE = Form("cumulative", 1, range(1, 2), _variants, _emit, _describe)
+CUMULATIVE = Form(
+    "cumulative", 1, range(1, 2), _variants, _emit, _describe, cumulative_floor
+)

@@ -21,6 +21,7 @@ from tnconv.planning.forms.contract import emit_gemm, emit_multiply, gemm_varian
 from tnconv.planning.forms.roles import Casting, cast_as, castings
 from tnconv.planning.forms.views import substitute
 from tnconv.planning.site import Form, NotHereError, Site, Variant
+from tnconv.planning.thresholds import flat_floor
 
 #: patterns from the outermost axis in, and the distance of a step along each
 Line = list[tuple[Pattern, int]]
@@ -148,4 +149,4 @@ def _describe(site: Site, variant: Variant) -> str:
     return f"one run of positions ({variant[0]}, {inner})"
 
 
-FLAT = Form("flat", 2, range(2, 5), _variants, _emit, _describe)
+FLAT = Form("flat", 2, range(2, 5), _variants, _emit, _describe, flat_floor)

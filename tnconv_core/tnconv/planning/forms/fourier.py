@@ -18,6 +18,7 @@ from tnconv.planning.builder import Builder, Value
 from tnconv.planning.forms.operands import channels, is_filled, reduced, spread, whole
 from tnconv.planning.forms.roles import ROLES, Casting, cast_as, castings
 from tnconv.planning.site import Form, Site, Variant
+from tnconv.planning.thresholds import fourier_floor
 
 
 def fast_length(size: int) -> int:
@@ -102,4 +103,5 @@ FOURIER = Form(
     _variants,
     _emit,
     lambda site, variant: f"Fourier transforms ({variant[0]})",
+    fourier_floor,
 )

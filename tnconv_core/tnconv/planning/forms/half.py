@@ -13,6 +13,7 @@ from tnconv.execution.program import Gram, Sum
 from tnconv.planning.builder import Builder, Value
 from tnconv.planning.forms.contract import emit_gemm
 from tnconv.planning.site import Form, Site, Variant, lone, split_labels
+from tnconv.planning.thresholds import half_floor
 
 
 def symmetric(site: Site) -> dict[str, str] | None:
@@ -85,4 +86,4 @@ def _describe(site: Site, variant: Variant) -> str:
     return f"triangle{looped}"
 
 
-HALF = Form("half", 2, range(1), half_variants, emit_half, _describe)
+HALF = Form("half", 2, range(1), half_variants, emit_half, _describe, half_floor)

@@ -25,6 +25,7 @@ from tnconv.planning.forms.contract import emit_gemm
 from tnconv.planning.forms.half import symmetric
 from tnconv.planning.forms.views import isolate, substitute
 from tnconv.planning.site import Form, Site, Variant
+from tnconv.planning.thresholds import lag_floor
 
 #: positions from the first to before the second
 Span = tuple[int, int]
@@ -203,4 +204,6 @@ def _along(dim: int, dims: int) -> tuple[int, ...]:
     return tuple(int(d == dim) for d in range(dims))
 
 
-LAG = Form("lag", 2, range(2, 3), _variants, _emit, lambda site, variant: "lags")
+LAG = Form(
+    "lag", 2, range(2, 3), _variants, _emit, lambda site, variant: "lags", lag_floor
+)

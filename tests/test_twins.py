@@ -284,7 +284,7 @@ def test_lags_are_chosen_for_a_dense_factor_and_not_for_strides(name: str) -> No
         made = tnconv.expression(network, backend=name, alternatives=False)
         chosen = {step.form for step in made.plan.steps}
         assert ("lag" in chosen) == (stride == 1)
-        assert ("half" in chosen) == (stride == 2)
+        assert stride == 1 or chosen & {"half", "native"}
 
 
 @pytest.mark.parametrize("name", BACKENDS)

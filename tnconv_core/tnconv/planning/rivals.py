@@ -30,6 +30,8 @@ Trace = tuple[tuple[str, str], ...]
 #: operands up to which the exact search is run
 EXACT = 24
 
+Forms = tuple[Form, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -89,9 +91,20 @@ def unlimited(
     network: Network, machine: Machine, itemsize: int, options: Options
 ) -> Planned:
     """The cheapest of the simplified network and its alternatives."""
-    race = _Race(machine, itemsize, options)
+    found = (
+        _raced(network, _Race(machine, itemsize, options, forms))
+        for forms in _allowed(options, form_table())
+    )
+    return next(planned for planned in found if planned is not None)
+
+
+def _raced(network: Network, race: _Race) -> Planned | None:
+    """The winner among a network's rivals; None where no form can contract any."""
+    options = race.options
     for rival in rivals(network, options):
         race.enter(rival)
+    if not race.is_won():
+        return None
     best = race.best()
     if options.alternatives:
         for rival in _menders(network, best.program):
@@ -103,8 +116,11 @@ def unlimited(
 class _Race:
     """Rivals one after another, each with the best price so far as its bound."""
 
-    def __init__(self, machine: Machine, itemsize: int, options: Options) -> None:
+    def __init__(
+        self, machine: Machine, itemsize: int, options: Options, forms: Forms
+    ) -> None:
         self.machine, self.itemsize, self.options = machine, itemsize, options
+        self.forms = forms
         self.considered: list[tuple[str, float]] = []
         self.bound = float("inf")
         self._first: tuple[Rival, _Found | Planned] | None = None
@@ -113,11 +129,17 @@ class _Race:
     def enter(self, rival: Rival) -> None:
         """Search for a plan of a rival; inf where it is dearer than the best."""
         flat = splice_all(rival.network)
-        found = _found(flat, self.machine, self.itemsize, self.options, self.bound)
+        found = _found(
+            flat, self.machine, self.itemsize, self.options, self.bound, self.forms
+        )
         seconds = float("inf") if found is None else found.seconds
         self.considered.append((rival.name, seconds))
         if found is not None and (self._first is None or seconds < self.bound):
             self._first, self._best, self.bound = (rival, found), None, seconds
+
+    def is_won(self) -> bool:
+        """Whether any rival could be contracted."""
+        return self._first is not None
 
     def best(self) -> Planned:
         """The winner so far, as a program."""
@@ -200,8 +222,13 @@ def plan_flat(
 ) -> Planned | None:
     """The plan and program of one network by the forms of a table; None where nothing
     is cheaper than ``bound`` seconds."""
-    found = _found(network, machine, itemsize, options, bound, table)
-    return found.lowered(machine, itemsize) if isinstance(found, _Found) else found
+    for forms in _allowed(options, table):
+        found = _found(network, machine, itemsize, options, bound, forms)
+        if found is not None:
+            if isinstance(found, _Found):
+                return found.lowered(machine, itemsize)
+            return found
+    return None
 
 
 def _found(
@@ -210,7 +237,7 @@ def _found(
     itemsize: int,
     options: Options,
     bound: float,
-    table: Mapping[str, Form] | None = None,
+    forms: Forms,
 ) -> _Found | Planned | None:
     """The plan of one network; None where nothing is cheaper than ``bound`` seconds."""
     network = network.without()  # labels that stand nowhere become a factor
@@ -223,27 +250,11 @@ def _found(
             inner = unlimited(op.network, machine, itemsize, options)
             parts[j] = inner.program
             below += inner.seconds
-    known = form_table() if table is None else table
-    plan = _searched(network, machine, itemsize, options, bound - below, known)
-    return _Found(plan, parts, plan.seconds + below) if plan else None
-
-
-def _searched(
-    network: Network,
-    machine: Machine,
-    itemsize: int,
-    options: Options,
-    bound: float,
-    table: Mapping[str, Form],
-) -> Plan | None:
-    """Exactly where that is quick; else along cotengra's tree, which also bounds it."""
     if not network.operands:
-        return Plan(network, (), 0.0, "nothing to contract")
-    for forms in _allowed(options, table):
-        plan = _planned(Problem(network), machine, itemsize, options, forms, bound)
-        if plan is not None:
-            return plan
-    return None
+        return _Found(Plan(network, (), 0.0, "nothing to contract"), parts, below)
+    problem, left = Problem(network), bound - below
+    plan = _planned(problem, machine, itemsize, options, forms, left)
+    return _Found(plan, parts, plan.seconds + below) if plan else None
 
 
 def _planned(
@@ -251,9 +262,10 @@ def _planned(
     machine: Machine,
     itemsize: int,
     options: Options,
-    forms: tuple[Form, ...],
+    forms: Forms,
     bound: float,
 ) -> Plan | None:
+    """Exactly where that is quick; else along cotengra's tree, which also bounds it."""
     asked = options.planner == "exact"
     patience = float("inf") if asked else PATIENCE
     search = Search(problem, machine, itemsize, forms, bound, patience)
@@ -272,7 +284,7 @@ def _planned(
     return Plan(problem.network, unroll(whole, problem), whole.seconds, source)
 
 
-def _allowed(options: Options, table: Mapping[str, Form]) -> Iterator[tuple[Form, ...]]:
+def _allowed(options: Options, table: Mapping[str, Form]) -> Iterator[Forms]:
     """The forms in force; then, for networks these cannot contract, two that always
     can."""
     if options.forms is None:

@@ -141,7 +141,7 @@ class NumPyKernels(StridedKernels):
 def _is_columns(x: Array) -> bool:
     """Whether the last two axes are a matrix column after column, as BLAS reads it."""
     size, (rows, apart) = x.itemsize, x.strides[-2:]
-    return rows == size and apart % size == 0 and apart >= x.shape[-2] * size
+    return bool(rows == size and apart % size == 0 and apart >= x.shape[-2] * size)
 
 
 class NumPyBackend(ArrayAPIBackend):

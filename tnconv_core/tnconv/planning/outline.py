@@ -98,7 +98,8 @@ def window_floor(o: Outline) -> float:
     carried = (o.left | o.legs) & ~o.inputs
     if not carried & ~o.alive:
         return 0.0
-    return o.machine.call + o.size(carried) / max(o.machine.sum, o.machine.strided_sum)
+    m = o.machine
+    return m.call + o.size(carried) / max(m.sum, m.strided_sum, m.dot)
 
 
 def fold_floor(o: Outline) -> float:

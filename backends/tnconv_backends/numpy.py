@@ -76,7 +76,8 @@ class NumPyKernels(StridedKernels):
         """A product with ones where the axis before the last is the innermost one.
 
         NumPy then adds up numbers that lie apart, one by one; BLAS reads whole rows
-        (8 x 4 x 3961 in float32: 0.35 ms against 0.014 ms).
+        (8 x 4 x 3961 in float32: 0.35 ms against 0.014 ms). The price stays that of a
+        strided sum: floors that allow for BLAS make planning a third slower.
         """
         last = len(shapes[0]) - 1
         plain = super().sum(step, shapes, overwrite)

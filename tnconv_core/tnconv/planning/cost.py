@@ -102,16 +102,8 @@ def _sum(step: Sum, builder: Builder) -> Cost:
     strides = strides_of(source, builder)
     _, dense = inner_run(builder.shapes[source], strides, strides)
     rate = m.sum if dense else m.strided_sum
-    if m.dot and m.inexact and step.axes == (len(strides) - 1,):
-        rate = m.dot if _is_columns(builder.shapes[source], strides) else rate
     seconds = m.call + count / rate + size_of(step.shape) * m.sum_item
     return Cost(seconds, count, count * builder.itemsize)
-
-
-def _is_columns(shape: Shape, strides: list[int]) -> bool:
-    """Whether the last two axes are a matrix column after column: summing over the
-    last is a product with ones there."""
-    return len(shape) > 1 and strides[-2] == 1 and strides[-1] >= shape[-2]
 
 
 def _matmul(step: Matmul, builder: Builder) -> Cost:

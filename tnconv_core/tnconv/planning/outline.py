@@ -98,8 +98,7 @@ def window_floor(o: Outline) -> float:
     carried = (o.left | o.legs) & ~o.inputs
     if not carried & ~o.alive:
         return 0.0
-    m = o.machine
-    return m.call + o.size(carried) / max(m.sum, m.strided_sum, m.dot)
+    return o.machine.call + o.size(carried) / max(o.machine.sum, o.machine.strided_sum)
 
 
 def fold_floor(o: Outline) -> float:

@@ -19,6 +19,7 @@ COMMANDS = {
     "page": "benchmarks.page",
     "memory": "benchmarks.memory",
     "overhead": "benchmarks.overhead",
+    "regret": "benchmarks.regret",
 }
 
 

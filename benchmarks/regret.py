@@ -1,6 +1,6 @@
 """How good the choice is: the default plan against the best of the plans timed.
 
-    python -m benchmarks.regret --backend torch --every 8 --out regret.json
+    python -m benchmarks regret --backend torch --every 8 --out regret.json
 
 For a spread of layers and every operation, several plans are made by forbidding what
 the chosen one does, and all of them are timed on the same arrays. Regret is the chosen
@@ -20,13 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import tnconv
+from benchmarks.layers import DATA, FILES
 from tnconv import networks
 from tnconv.execution.explain import Explanation
 from tnconv.network import Network
 
 HELP = "the default plan against the best of several plans timed"
-DATA = Path(__file__).parent.parent / "tests" / "data"
-FILES = ("layers.json", "layers_more.json")
 CLOSE, FAR = 1.25, 2.0
 
 
@@ -175,9 +174,3 @@ def main(options: argparse.Namespace) -> int:
     if options.out:
         Path(options.out).write_text(json.dumps(rows, indent=1))
     return 0
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=HELP)
-    arguments(parser)
-    sys.exit(main(parser.parse_args()))

@@ -134,14 +134,14 @@ def turns(
 ) -> dict[str, Timing]:
     """Time everybody in turn, the reference twice; who is hopeless keeps one time."""
     fastest = min(once.values(), default=0.0)
+    reference = contestants.reference(task.operation, task.backend)
     hopeless = {
         name: Timing(seconds, 1)
         for name, seconds in once.items()
         if seconds > SLOW * fastest and 3 * seconds > task.seconds
-        and name != contestants.OURS
+        and name not in (contestants.OURS, reference)
     }  # fmt: skip
     playing = {name: call for name, call in calls.items() if name not in hopeless}
-    reference = contestants.reference(task.operation, task.backend)
     if reference in playing:
         playing[contestants.AGAIN] = playing[reference]
     return alternate(playing, task.seconds, task.seed) | hopeless

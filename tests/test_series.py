@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from math import log2, prod
 from types import SimpleNamespace
 from typing import Any, cast
@@ -23,6 +24,9 @@ from tnconv.execution.program import CumulativeSum, Loop, Spectral
 from tnconv.execution.registry import backend
 from tnconv.network import Network
 from tnconv.planning.forms.fourier import fast_length
+from tnconv.planning.lower import lower
+from tnconv.planning.rivals import form_table
+from tnconv.planning.site import NotHereError
 from tnconv.testing import evaluate
 
 Array = NDArray[Any]
@@ -185,6 +189,19 @@ def test_long_window_sums_are_cumulative(library: str) -> None:
     assert kinds(network, backend=library) >= {CumulativeSum}
 
 
+def test_a_block_with_a_single_window_has_no_cumulative_sums() -> None:
+    text = "x: n c i, i ~ o + k -> n c o"
+    whole, block = (
+        tnconv.parse(text, shapes={"x": (2, 3, size)}, sizes={"k": 9})
+        for size in (40, 9)
+    )
+    plan = tnconv.expression(whole, forms=["cumulative"], alternatives=False).plan
+    machine = backend("numpy").machine(Place("numpy", None, "float32", None))
+    assert lower(plan, machine, 4, form_table(), {}).program.shape == (2, 3, 32)
+    with pytest.raises(NotHereError, match="no windows"):
+        lower(replace(plan, network=block), machine, 4, form_table(), {})
+
+
 @pytest.mark.parametrize("dtype", ["int8", "uint16", "int64"])
 @pytest.mark.parametrize("library", ["numpy", "torch", "array_api", "jax"])
 def test_integers_are_never_transformed_nor_cumulated(library: str, dtype: str) -> None:
@@ -208,18 +225,18 @@ def test_a_library_without_transforms_is_planned_without() -> None:
     chunks = SimpleNamespace(
         __name__="compat.dask.array", fft=None, cumulative_sum=None
     )
-    rates, names = {}, set()
+    rates, keys = {}, set()
     for library in (whole, bare, chunks):
         place = Place("array_api", cast("Any", library), "float32", None)
         machine = backend("array_api").machine(place)
         rates[library.__name__] = bool(machine.fft), bool(machine.cumulative)
-        names.add(machine.name)
+        keys.add(machine.key)
     assert rates == {
         "whole": (True, True),
         "bare": (False, False),
         "compat.dask.array": (False, True),
     }
-    assert len(names) == 3  # plans are cached by it
+    assert len(keys) == 3  # plans are cached by it
 
 
 def test_numpy_transforms_without_scipy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 import tnconv
 from tnconv import networks
 from tnconv.edits import pair
-from tnconv.execution.program import Gram, Matmul, Program, row_blocks
+from tnconv.execution.program import Gram, Matmul, Program
 from tnconv.execution.registry import backend
+from tnconv.execution.ways import row_blocks
 from tnconv.network import Network
 from tnconv.testing import evaluate
 from tnconv_backends.numpy import NumPyKernels

@@ -282,21 +282,6 @@ class Program:
         return self.shapes[self.result]
 
 
-def row_blocks(rows: int) -> list[tuple[int, int]]:
-    """The row blocks in which a symmetric result of so many rows is made.
-
-    Each is multiplied with the columns from its diagonal on, so more blocks multiply
-    less, and thin ones more slowly: 144 rows and eight blocks at most were measured
-    to be a good middle, and one block for 64 rows or fewer.
-
-    >>> row_blocks(300)
-    [(0, 100), (100, 200), (200, 300)]
-    """
-    count = min(8, max(2, -(-rows // 144))) if rows > 64 else 1
-    step = max(1, -(-rows // count))
-    return [(start, min(start + step, rows)) for start in range(0, rows, step)]
-
-
 def size_of(shape: Shape) -> int:
     """The number of elements."""
     return prod(shape)

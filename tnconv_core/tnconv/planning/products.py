@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tnconv.execution.program import row_blocks
+from tnconv.execution.ways import row_blocks
 from tnconv.planning.machine import Machine
 
 

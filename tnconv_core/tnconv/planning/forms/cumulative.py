@@ -22,7 +22,7 @@ from tnconv.network import Pattern
 from tnconv.planning.builder import Builder, Value
 from tnconv.planning.forms.operands import moved, spread
 from tnconv.planning.forms.views import isolate
-from tnconv.planning.site import Form, Site, Variant
+from tnconv.planning.site import Form, NotHereError, Site, Variant
 from tnconv.planning.thresholds import cumulative_floor
 
 
@@ -98,7 +98,9 @@ def _variants(b: Builder, site: Site) -> Iterable[Variant]:
 
 
 def _emit(b: Builder, site: Site, variant: Variant) -> Value:
-    w = dict(_windows(b, site))[str(variant[0])]
+    w = dict(_windows(b, site)).get(str(variant[0]))
+    if w is None:  # a block may be cut so small that it has no windows to sum
+        raise NotHereError(f"no windows over the {variant[0]} leg")
     value = isolate(b, site.values[0], w.source)
     value, label = spread(b, value, w.source, w.spacing)
     cut = _Cut.of(b, value, label, w)

@@ -9,7 +9,7 @@ from tests import oracles
 
 import tnconv
 from tnconv.execution import ways
-from tnconv.execution.program import Block, Loop, MultiplySum, Program, Scale
+from tnconv.execution.program import Block, Loop, MultiplySum, Program, Scale, Sum
 from tnconv.execution.ways import product_of
 from tnconv_backends.numpy import NumPyKernels
 from tnconv_backends.strided_kernels import StridedKernels, fills
@@ -145,3 +145,22 @@ def test_along_a_run_a_bad_number_spoils_more_and_finite_results_are_right() -> 
     good = np.isfinite(found)
     np.testing.assert_array_equal(found[good], expected[good])
     assert np.all(good[1]) and not np.any(good[~np.isfinite(expected)])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "int32"])
+def test_sums_over_views(dtype: str) -> None:
+    # columns, windows that overlap, rows, a reversed axis, one with gaps, and nothing
+    x = np.random.default_rng(0).integers(-9, 10, (3, 40, 5)).astype(dtype)
+    if dtype.startswith("complex"):
+        x = (x + 1j * x[::-1]).astype(dtype)
+    windows = np.lib.stride_tricks.sliding_window_view(x[0, :, 0].copy(), 7)
+    columns = x.swapaxes(1, 2)
+    views = [columns, windows.T, windows, x, columns[:, ::-1], columns[:, :, ::3]]
+    for view in [*views, columns[:, 1:4], columns[:, :, :0], columns[0, :1]]:
+        step = Sum((0,), view.shape[:-1], (view.ndim - 1,))
+        kernel = NumPyKernels(np, np.dtype(dtype), None).sum(step, [view.shape], False)
+        found, want = kernel(view), np.zeros(view.shape[:-1], dtype)
+        for at in np.ndindex(*view.shape):
+            want[at[:-1]] += view[at]
+        assert found.dtype == want.dtype
+        np.testing.assert_array_equal(found, want)

@@ -20,6 +20,7 @@ from tnconv.execution.program import (
     Scale,
     Shape,
     Spectral,
+    Sum,
 )
 from tnconv.execution.ways import product_of
 from tnconv_backends.array_api import ArrayAPIBackend
@@ -70,6 +71,20 @@ class NumPyKernels(StridedKernels):
             return np.matmul(a, a.swapaxes(-1, -2))
 
         return scaled_gram(product, step, shapes)
+
+    def sum(self, step: Sum, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """A product with ones where the axis before the last is the innermost one.
+
+        NumPy then adds up numbers that lie apart, one by one; BLAS reads whole rows
+        (8 x 4 x 3961 in float32: 0.35 ms against 0.014 ms). The price stays that of a
+        strided sum: floors that allow for BLAS make planning a third slower.
+        """
+        last = len(shapes[0]) - 1
+        plain = super().sum(step, shapes, overwrite)
+        if step.axes != (last,) or not last or np.dtype(self.dtype).kind not in "fc":
+            return plain
+        ones = np.ones(shapes[0][-1], self.dtype)
+        return lambda x: np.matmul(x, ones) if _is_columns(x) else plain(x)
 
     def multiply_sum(
         self, step: MultiplySum, shapes: Sequence[Shape], overwrite: bool
@@ -122,6 +137,12 @@ class NumPyKernels(StridedKernels):
             factor = step.numerator / step.denominator
             return lambda x: np.multiply(x, factor, out=x)
         return super().scale(step, shapes, overwrite)
+
+
+def _is_columns(x: Array) -> bool:
+    """Whether the last two axes are a matrix column after column, as BLAS reads it."""
+    size, (rows, apart) = x.itemsize, x.strides[-2:]
+    return bool(rows == size and apart % size == 0 and apart >= x.shape[-2] * size)
 
 
 class NumPyBackend(ArrayAPIBackend):

@@ -45,8 +45,12 @@ class _Shop:
         return replace(self, kind=Builder)
 
     def held(self, planned: Planned) -> float:
-        """Seconds that the bytes held beyond inputs and result are worth."""
-        return planned.peak / self.machine.fresh
+        """Seconds that the arrays held beyond inputs and result are worth."""
+        return self.arrays(planned.program) / self.machine.fresh
+
+    def arrays(self, program: Program) -> int:
+        """Bytes of arrays held; what a library takes inside a call is its own affair."""
+        return peak_bytes(program, self.itemsize, lambda step, shapes: 0)
 
     def price(self, planned: Planned) -> float:
         """Seconds, and what is held."""
@@ -110,7 +114,7 @@ class _Body:
         if cut.label not in network.output_labels:
             result *= turns
         calls = m.call * (2 * turns + self.calls * (turns - 1))
-        held = (result + planned.peak) / turns / m.fresh
+        held = (result + shop.arrays(planned.program)) / turns / m.fresh
         return self.seconds + calls + result / m.add + held
 
 

@@ -49,7 +49,7 @@ class _Shop:
         return self.arrays(planned.program) / self.machine.fresh
 
     def arrays(self, program: Program) -> int:
-        """Bytes of arrays held; what a library takes inside a call is its own affair."""
+        """Bytes of arrays held; what a library takes inside a call is its affair."""
         return peak_bytes(program, self.itemsize, lambda step, shapes: 0)
 
     def price(self, planned: Planned) -> float:

@@ -114,7 +114,7 @@ class _Body:
         if cut.label not in network.output_labels:
             result *= turns
         calls = m.call * (2 * turns + self.calls * (turns - 1))
-        held = (result + shop.arrays(planned.program)) / turns / m.fresh
+        held = shop.arrays(planned.program) / turns / m.fresh
         return self.seconds + calls + result / m.add + held
 
 

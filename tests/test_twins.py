@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tnconv
 from tnconv import networks
-from tnconv.edits import pair
+from tnconv.edits import pair, restrict, without_conjugates
 from tnconv.execution.program import Gram, Matmul, Program
 from tnconv.execution.registry import backend
 from tnconv.execution.ways import row_blocks
@@ -299,3 +299,19 @@ def test_pairs_that_read_nothing_together_are_zero(name: str) -> None:
     found = np.asarray(made(array(name, value)))[0]
     assert found[0, 3] == found[3, 0] == 0
     assert np.isposinf(found[0, 2]) and np.isposinf(found[1, 1])
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize("label", ["c", "c'", "k0", "k0'", "o0"])
+@pytest.mark.parametrize("start", [0, 1])
+def test_a_copy_that_is_cut_is_no_twin(name: str, label: str, start: int) -> None:
+    """Half of one copy's channels or positions, as in a block, beside the other."""
+    whole = without_conjugates(
+        networks.kfac_input_factor((2, 4, 9), (3,), padding=1, normalization="none")
+    )
+    network = restrict(whole, label, start, 2)
+    values = {"x": np.random.default_rng(0).integers(-3, 4, (2, 4, 9)) * 1.0}
+    for forms in (["window", "half"], ["window", "lag"], None):
+        made = tnconv.expression(network, backend=name, dtype="float64", forms=forms)
+        found = np.asarray(made(array(name, values["x"])))
+        np.testing.assert_array_equal(found, evaluate(network, values))

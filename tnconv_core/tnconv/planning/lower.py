@@ -108,7 +108,7 @@ def _step(
     parts = tuple(values[v] for v in step.values)
     final = subset == problem.full
     order = problem.network.output_labels if final else ()
-    site = Site(parts, rules, alive, final, _are_twins(parts), order)
+    site = Site(parts, rules, alive, final, _are_twins(builder, parts), order)
     form = forms[step.form]
     line = f"{form.describe(site, step.variant)}: {names}"
     value = form.emit(builder, site, step.variant)
@@ -116,12 +116,15 @@ def _step(
     return value, f"{line} -> {kept}" if kept else f"{line} -> (a number)"
 
 
-def _are_twins(values: tuple[Value, ...]) -> bool:
-    """Whether two values are one register seen through views alike."""
+def _are_twins(builder: Builder, values: tuple[Value, ...]) -> bool:
+    """Whether two values are one register seen through views alike, and as far: blocks
+    cut the labels of one copy and not those of the other."""
     if len(values) < 2 or values[0].register != values[1].register:
         return False
     first, second = values
     names = dict(zip(first.labels, second.labels, strict=False))
+    if any(builder.sizes[a] != builder.sizes[b] for a, b in names.items()):
+        return False
     return tuple(axis.rename(names) for axis in first.axes) == second.axes
 
 

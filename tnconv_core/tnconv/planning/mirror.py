@@ -111,6 +111,8 @@ def _checked(network: Network, names: Mapping[str, str]) -> Mirror | None:
     outputs = set(network.output_labels)
     if any(len(image) != 1 for image in images):
         return None
+    if any(network.sizes[a] != network.sizes[b] for a, b in names.items()):
+        return None
     if {names.get(a, a) for a in outputs} != outputs:
         return None
     order = tuple(image[0] for image in images)

@@ -79,7 +79,7 @@ class Search:
         value = builder.reduce(value, set(value.labels) - problem.names(alive))
         number = {label: str(n) for n, label in enumerate(op.labels)}
         named = tuple(axis.rename(number) for axis in axes)
-        kept = tuple(sorted(number[a] for a in value.labels))
+        kept = tuple(sorted((number[a], builder.sizes[a]) for a in value.labels))
         name = getattr(op, "name", id(op)), getattr(op, "conjugate", None)
         self._keep(1 << j, builder, value, twin=(name, named, kept))
 

@@ -61,7 +61,9 @@ def looped(planned: Planned, machine: Machine, itemsize: int) -> Planned:
     """The plan, or the same in blocks of a label if that is cheaper."""
     shop = _Shop(machine, itemsize)
     network = planned.plan.network
-    if shop.held(planned) <= WORTH * planned.seconds or _is_nested(network):
+    if not planned.plan.steps or _is_nested(network):
+        return planned
+    if shop.held(planned) <= WORTH * planned.seconds:
         return planned
     best, body = planned, _Body.of(planned, shop)
     for label in _labels(network):

@@ -1,8 +1,9 @@
-"""Every convolution of real networks against PyTorch: forward and both VJPs.
+"""Every convolution of real networks against PyTorch: forward, VJPs, KFAC factors.
 
 The layers are scaled down (channels, spatial sizes); the sweep runs them at full size.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -138,6 +139,63 @@ def test_scaled_layer(layer: dict[str, Any], library: Library) -> None:
 def test_full_layer(layer: dict[str, Any], library: Library) -> None:
     full = layer if layer["macs"] <= FULL_MACS else scaled(layer)
     check(full, library, "float32", 1e-4)
+
+
+def unfolded(layer: dict[str, Any], x: Any) -> Any:
+    """PyTorch's unfolded input: batch, groups, channels and kernel, positions."""
+    axes = layer["N"]
+    ends = [end for pair in reversed(layer["padding_pairs"]) for end in pair]
+    x = torch.nn.functional.pad(x, ends)
+    for axis, (kernel, stride, dilation) in enumerate(
+        zip(layer["kernel_size"], layer["stride"], layer["dilation"], strict=True)
+    ):
+        x = x.unfold(2 + axis, dilation * (kernel - 1) + 1, stride)[..., ::dilation]
+    spatial = range(2, 2 + axes)
+    x = x.permute(0, 1, *range(2 + axes, 2 + 2 * axes), *spatial)
+    inner = x.shape[1] // layer["groups"] * math.prod(layer["kernel_size"])
+    positions = math.prod(x.shape[2 + axes :])
+    return x.reshape(x.shape[0], layer["groups"], inner, positions)
+
+
+def check_factors(
+    layer: dict[str, Any], library: Library, dtype: str, limit: float
+) -> None:
+    """KFAC-expand and KFAC-reduce of one layer against the unfolded input."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(shapes(layer, 2)[0], generator=generator, dtype=torch.float64)
+    columns = unfolded(layer, x)
+    means = columns.mean(-1, keepdim=True)
+    given, kernel = library.array(x.numpy(), dtype), tuple(layer["kernel_size"])
+    for approximation, a in (("expand", columns), ("reduce", means)):
+        want = torch.einsum("ngao,ngbo->gab", a, a).numpy() / 2
+        known: dict[str, Any] = {"approximation": approximation, **hyper(layer)}
+        found = functions.kfac_input_factor(given, kernel, **known)
+        scale = float(np.abs(want).max())
+        np.testing.assert_allclose(
+            library.values(found), want, rtol=0, atol=limit * scale
+        )
+
+
+CONVOLUTIONS = [layer for layer in LAYERS if not layer["transposed"]]
+by_convolution = pytest.mark.parametrize(
+    "layer", CONVOLUTIONS, ids=lambda layer: layer["id"]
+)
+LARGEST_FACTOR = 2_500  # rows of one block; larger layers stay scaled down
+
+
+@by_library
+@by_convolution
+def test_factors_of_scaled_layer(layer: dict[str, Any], library: Library) -> None:
+    check_factors(scaled(layer), library, "float64", 1e-12)
+
+
+@pytest.mark.sweep
+@by_library
+@by_convolution
+def test_factors_of_full_layer(layer: dict[str, Any], library: Library) -> None:
+    rows = math.prod(layer["weight_shape"][1:])
+    small = rows <= LARGEST_FACTOR and layer["macs"] <= FULL_MACS // 2
+    check_factors(layer if small else scaled(layer), library, "float32", 1e-5)
 
 
 def test_scaling_keeps_what_makes_a_layer() -> None:

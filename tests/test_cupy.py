@@ -157,6 +157,8 @@ def test_plans_for_a_device_read_strided_windows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(cupy, "is_available", lambda: True)
+    facts = {"name": b"a GPU that nobody knows"}
+    monkeypatch.setattr(cupy.cuda.runtime, "getDeviceProperties", lambda number: facts)
     planned = tnconv.expression(NETWORK, backend="cupy")
     assert planned.backend.machine(Place("cupy", None, "float32", 0)).strided
     assert "for         cupy, float32" in str(planned)

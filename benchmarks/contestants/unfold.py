@@ -130,14 +130,19 @@ def weight(case: Case) -> Callable[[], Any]:
 def factor(case: Case) -> Callable[[], Any]:
     layer, pads, x = case.layer, ends(case), case.wide
     unfolded_guard(case)
+    return squared(case, lambda: columns(x, layer, pads))
+
+
+def squared(case: Case, unfolded: Callable[[], Any]) -> Callable[[], Any]:
+    """The Kronecker factor of an unfolded input: (batch, groups, rows, positions)."""
     import torch
 
     def expand() -> Any:
-        cols = columns(x, layer, pads)
+        cols = unfolded()
         return torch.einsum("ngao,ngbo->gab", cols, cols) / case.batch
 
     def reduce() -> Any:
-        mean = columns(x, layer, pads).mean(-1)
+        mean = unfolded().mean(-1)
         return torch.einsum("nga,ngb->gab", mean, mean) / case.batch
 
     return expand if case.kind == "expand" else reduce

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.cases import Cannot, Case
 from benchmarks.contestants.guards import unfolded_guard
-from benchmarks.contestants.unfold import grouped
+from benchmarks.contestants.unfold import grouped, squared
 
 NAME = "unfoldNd"
 TIMED = "`unfoldNd.unfoldNd` (`foldNd` for the transposed kinds) and a product"
@@ -70,19 +70,8 @@ def weight(case: Case) -> Callable[[], Any]:
 
 
 def factor(case: Case) -> Callable[[], Any]:
-    import torch
-
     sample, x = sampler(case), case.wide
-
-    def expand() -> Any:
-        cols = sample(x)
-        return torch.einsum("ngao,ngbo->gab", cols, cols) / case.batch
-
-    def reduce() -> Any:
-        mean = sample(x).mean(-1)
-        return torch.einsum("nga,ngb->gab", mean, mean) / case.batch
-
-    return expand if case.kind == "expand" else reduce
+    return squared(case, lambda: sample(x))
 
 
 BUILDS = {

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
+from typing import Any
 
 from benchmarks.contestants import SHOWN_ONLY, modules
 from benchmarks.record import Results, load
+from benchmarks.regret import summary
 from benchmarks.table import table, tables
 
 HELP = "write docs/results.md from results, or from those in benchmarks/results"
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "results.md"
 KEPT = Path(__file__).parent / "results"
+CHOICES = KEPT / "choices"
+NAMES = {"torch": "PyTorch", "numpy": "NumPy"}
 
 INTRODUCTION = """\
 # Results
@@ -52,20 +57,40 @@ def main(options: argparse.Namespace) -> int:
     if not files:
         print(f"no results: write some with `run` and `compact` into {KEPT.name}/")
         return 1
-    options.out.write_text(page([load(path) for path in files]), "utf-8")
+    options.out.write_text(page([load(path) for path in files], chosen()), "utf-8")
     print(options.out)
     return 0
 
 
-def page(runs: list[Results]) -> str:
-    """The text of the page: the introduction, then a section for each run."""
-    return "\n".join((INTRODUCTION, *map(section, runs)))
+def chosen() -> list[dict[str, Any]]:
+    """What `regret` measured, as kept."""
+    return [json.loads(path.read_text("utf-8")) for path in sorted(CHOICES.glob("*"))]
+
+
+def page(runs: list[Results], choices: list[dict[str, Any]]) -> str:
+    """The text of the page: the introduction, a section for each run and choice."""
+    return "\n".join((INTRODUCTION, *map(section, runs), *map(choice, choices)))
+
+
+def choice(known: dict[str, Any]) -> str:
+    """How good the default plans of a backend are, with the confusion of forms."""
+    head = known["header"]
+    layers = len({case["layer"] for case in known["cases"]})
+    said = (
+        f"{layers} layers, batch {head['batch']}, {head['threads']} threads on "
+        f"{head['cores']} cores of {head['cpu']}, {head['date']}. Each case is the "
+        "default plan and others for the same network, made by forbidding what it "
+        "does, timed on the same arrays; regret is the default's time over the best's "
+        "(`python -m benchmarks regret`)."
+    )
+    title = f"## The choice of plans on {NAMES[head['backend']]}"
+    return f"{title}\n\n{said}\n\n{summary(known['cases'])}\n"
 
 
 def section(results: Results) -> str:
     """The tables of one run under a heading, with its machine and its contestants."""
     head, backend = results.header, results.header["backend"]
-    name = {"torch": "PyTorch", "numpy": "NumPy"}[backend]
+    name = NAMES[backend]
     known = ", ".join(f"{n} {v}" for n, v in head["versions"].items() if v[0].isdigit())
     shown = SHOWN_ONLY[backend]
     said = f" {' and '.join(shown)} are shown, but no peers." if shown else ""

@@ -4,7 +4,8 @@
 
 For a spread of layers and every operation, several plans are made by forbidding what
 the chosen one does, and all of them are timed on the same arrays. Regret is the chosen
-plan's time over the best one's. Prints Markdown.
+plan's time over the best one's. Prints Markdown; what ``--out`` writes under
+``benchmarks/results/choices`` goes onto the results page.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import date
 from math import exp, log
 from pathlib import Path
 from typing import Any
 
 import tnconv
+from benchmarks.compact import digits
+from benchmarks.environment import header
 from benchmarks.layers import DATA, FILES
 from tnconv import networks
 from tnconv.execution.explain import Explanation
@@ -104,7 +108,12 @@ def row(layer: str, operation: str, found: Explanation) -> dict[str, Any]:
         "chosen_ms": (found.chosen.measured or 0) * 1e3,
         "best_ms": (best.measured or 0) * 1e3,
         "plans": [
-            (p.rewrites, *p.forms, p.seconds * 1e3, (p.measured or 0) * 1e3)
+            (
+                p.rewrites,
+                *p.forms,
+                digits(p.seconds * 1e3),
+                digits((p.measured or 0) * 1e3),
+            )
             for p in found.plans
         ],
     }
@@ -160,6 +169,16 @@ def summary(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def pack(options: argparse.Namespace, rows: list[dict[str, Any]]) -> str:
+    """The text that is kept: machine and settings, then a line for each case."""
+    settings = ("backend", "batch", "threads", "every", "first", "slowest")
+    head = header(
+        date=date.today().isoformat(), **{n: getattr(options, n) for n in settings}
+    )
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    return f'{{"header": {json.dumps(head)},\n"cases": [\n{lines}\n]}}\n'
+
+
 def main(options: argparse.Namespace) -> int:
     """Measure and print; returns the exit status."""
     if options.backend == "torch":
@@ -172,5 +191,5 @@ def main(options: argparse.Namespace) -> int:
         return 2
     print(summary(rows))
     if options.out:
-        Path(options.out).write_text(json.dumps(rows, indent=1))
+        Path(options.out).write_text(pack(options, rows), "utf-8")
     return 0

@@ -18,7 +18,7 @@ from benchmarks.cases import Cannot, make
 from benchmarks.compact import pack, unpack
 from benchmarks.crew import Crew, Member
 from benchmarks.expected import Wrong, check
-from benchmarks.page import KEPT, PAGE, page
+from benchmarks.page import KEPT, PAGE, choice, chosen, page
 from benchmarks.record import Journal, Measured, Results, load
 
 torch = pytest.importorskip("torch")
@@ -106,6 +106,16 @@ def test_numpy_has_its_own_contestants(tmp_path: Path) -> None:
     assert (first.round, second.round) == (1, 2)
     assert {"tnconv", "windows", "offsets", "torch", "again"} <= set(first.seconds)
     assert set(summary.peers(first, "numpy")) == {"windows", "offsets"}
+
+
+def test_choices_are_measured_and_shown(tmp_path: Path) -> None:
+    out = tmp_path / "choices.json"
+    words = ("--only", "3c3d/conv3", "--batch", "1", "--every", "1", "--plans", "2")
+    printed = command("regret", *words, "--operations", "forward", "--out", str(out))
+    assert re.search(r"\| forward \| 1 \| \d\.\d{3} \|", printed)
+    shown = choice(json.loads(out.read_text("utf-8")))
+    assert printed.strip() in shown
+    assert "1 layers, batch 1" in shown
 
 
 @pytest.mark.parametrize("name", ["memory", "overhead"])
@@ -265,7 +275,7 @@ def test_the_page_is_what_the_command_makes_of_the_kept_results() -> None:
     kept = sorted(KEPT.glob("*.json"))
     assert kept and sum(path.stat().st_size for path in kept) < 300_000
     text = PAGE.read_text("utf-8")
-    assert text == page([load(path) for path in kept])
+    assert text == page([load(path) for path in kept], chosen())
     pictures = re.findall(r"\]\((.*\.png)\)", text)
     assert pictures and all((PAGE.parent / name).exists() for name in pictures)
 

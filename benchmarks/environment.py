@@ -32,7 +32,7 @@ def versions() -> dict[str, str]:
 
 def cpu() -> str:
     """The processor's name, with family and model where the system tells."""
-    fields = {}
+    fields: dict[str, str] = {}
     path = Path("/proc/cpuinfo")
     if path.exists():
         for line in path.read_text().splitlines():

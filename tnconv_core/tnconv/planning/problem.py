@@ -62,7 +62,7 @@ class Problem:
 
     @cached_property
     def triples(self) -> dict[int, tuple[int, int, int]]:
-        """Input, output and kernel leg of each constraint; of an index map, no kernel."""
+        """Input, output and kernel leg of each constraint; index maps have no kernel."""
         none = (0, 0, 0)
         legs = {j: (*self.leg_bits[j], *none)[:3] for j in self.constraints}
         return {j: (a, b, c) for j, (a, b, c) in legs.items()}

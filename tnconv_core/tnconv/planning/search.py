@@ -241,11 +241,11 @@ class Search:
     def _outline(self, meeting: Meeting) -> Outline:
         problem, inputs, outputs, kernels = self.problem, 0, 0, 0
         for j in meeting[1]:
-            read, written, kernel = problem.triples[j]
+            read, written, taps = problem.triples[j]
             inputs, outputs, kernels = (
                 inputs | read,
                 outputs | written,
-                kernels | kernel,
+                kernels | taps,
             )
         left, right = (*meeting[0], 0)[:2]
         return Outline(

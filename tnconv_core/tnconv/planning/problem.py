@@ -121,6 +121,23 @@ class Problem:
             found = self._alive[subset] = self.union(subset) & outside
         return found
 
+    @cached_property
+    def _kinds(self) -> tuple[int, ...]:
+        """A unit of its kind for each operand; equal but for labels is of one kind."""
+        number: dict[object, int] = {}
+        return tuple(
+            1 << 16 * number.setdefault(_kind(op), len(number)) for op in self.operands
+        )
+
+    def makeup(self, subset: int) -> int:
+        """How many operands of each kind; copies of one another agree in it."""
+        found, rest = 0, subset
+        while rest:
+            last = rest & -rest
+            found += self._kinds[last.bit_length() - 1]
+            rest ^= last
+        return found
+
     def constraint(self, j: int) -> Constraint:
         """The constraint at position ``j``."""
         op = self.operands[j]
@@ -146,3 +163,12 @@ class Problem:
                 left -= grew
             parts.append(part)
         return sorted(parts)
+
+
+def _kind(op: Operand) -> object:
+    """What copies of an operand share."""
+    if isinstance(op, Input):
+        return op.name, op.conjugate
+    if isinstance(op, SubNetwork):
+        return id(op)
+    return op.index if isinstance(op, Pattern) else op.map

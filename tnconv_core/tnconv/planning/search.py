@@ -121,6 +121,7 @@ class Search:
             for variant in form.variants(estimator, site):
                 if self._try(form, variant, site, parts, meeting, limit):
                     found, limit = True, self.states[subset_of(meeting)].seconds
+                    estimator.limit = limit - paid_seconds(parts)
         return found
 
     def _try(

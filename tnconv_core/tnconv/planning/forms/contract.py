@@ -44,8 +44,23 @@ def gemm_variants(b: Builder, site: Site) -> Iterable[Variant]:
     swaps = (False, True) if site.final else (_larger_first(b, site),)
     found = [(loop, swap, False) for loop in loops for swap in swaps]
     if site.order:
-        found += [(loop, _rows_second(site), True) for loop in loops]
-    return found
+        swap = _rows_second(site)
+        found += [(a, swap, True) for a in loops if not _is_ordered(b, site, a, swap)]
+    for variant in found:  # a better one may have been found meanwhile
+        if b.affords(gemm_seconds(b, *names, variant[0])):
+            yield variant
+
+
+def _is_ordered(b: Builder, site: Site, loop: str, swap: bool) -> bool:
+    """Whether rows and columns stand as in the result as they come from memory."""
+    left, right = reversed(site.values) if swap else site.values
+    if lone(left, right, site.alive) or lone(right, left, site.alive):
+        return False
+    shared, _, rows, columns = split_labels(left.labels, right.labels, site.alive)
+    larger = left if b.size(left.labels) >= b.size(right.labels) else right
+    groups = (larger, shared), (left, rows - {loop}), (right, columns - {loop})
+    orders = [b.memory_order(value, group) for value, group in groups]
+    return all(order == sorted(order, key=site.order.index) for order in orders)
 
 
 def _rows_second(site: Site) -> bool:

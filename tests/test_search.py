@@ -18,7 +18,7 @@ from tests.test_planning import CASES, arrays_for, gram, layers, run_planned, sc
 import tnconv
 from tnconv import networks
 from tnconv.axis import Axis
-from tnconv.edits import rename_inputs
+from tnconv.edits import rename_inputs, without_conjugates
 from tnconv.edits import replace as put
 from tnconv.network import Input, Network
 from tnconv.options import changed, current
@@ -289,6 +289,20 @@ def test_axes_rename_both_ways() -> None:
     assert mirror.axes(mirror.axes(axes)) == axes
     assert mirror.axes(axes) != axes
     assert mirror.named(("gemm", ("c", 1))) == ("gemm", ("c'", 1))
+
+
+def test_copies_with_a_label_in_common_are_told_apart() -> None:
+    factor = networks.kfac_input_factor(
+        (1, 1, 11, 4), (3, 2), stride=(2, 1), dilation=(3, 2), normalization="none"
+    )
+    network = simplify(without_conjugates(factor)).network
+    first, second = network.inputs
+    assert set(first.labels) & set(second.labels)
+    planned = plan_network(network, MACHINES[0], 8, current())
+    arrays = arrays_for(network)
+    assert np.array_equal(
+        run_planned("numpy", planned, arrays), evaluate(network, arrays)
+    )
 
 
 # ---- how long planning takes; limits are four times what the slower backend needs

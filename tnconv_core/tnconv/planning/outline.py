@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tnconv.planning.machine import Machine
+from tnconv.planning.products import small_factor
 
 #: the floor where a form cannot apply
 NEVER = float("inf")
@@ -52,6 +53,10 @@ def matrix_seconds(
     side = min(m.gemm_rows, m.gemm_columns)  # either operand may be the first
     slow = (1 + side / max(1, rows)) * (1 + side / max(1, columns))
     slow *= (1 + m.gemm_inner / max(1, inner)) * 2 / m.gemm
+    if m.gemm_small:  # a label that is looped over makes small products of large ones
+        slow = min(slow, small_factor(rows, inner, columns) * 2 / m.gemm_small)
+    if m.gemv:
+        slow = min(slow, 1 / m.gemv)
     work = batch * rows * inner * columns * slow
     return m.call + batch * m.gemm_item + max(work, nbytes / m.copy)
 
@@ -97,7 +102,8 @@ def window_floor(o: Outline) -> float:
     carried = (o.left | o.legs) & ~o.inputs
     if not carried & ~o.alive:
         return 0.0
-    return o.machine.call + o.size(carried) / max(o.machine.sum, o.machine.strided_sum)
+    m = o.machine
+    return m.call + o.size(carried) / max(m.sum, m.strided_sum, m.gemv)
 
 
 def fold_floor(o: Outline) -> float:
@@ -163,7 +169,7 @@ def taps_floor(o: Outline) -> float:
     slow = 1.0
     for half, length in lengths:
         slow *= 1 + half / max(1, length * more)
-    fastest = max(m.multiply, m.dot, m.turn)
+    fastest = max(m.multiply, m.dot, m.turn, m.gemv, m.gemm_small / 2)
     products = min(2.0 * volume * slow / m.gemm, volume / fastest)
     made = o.size((o.left | o.right) & o.alive & ~o.legs) * o.itemsize
     if not o.kernels & o.alive:

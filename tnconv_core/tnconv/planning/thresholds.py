@@ -33,7 +33,7 @@ def flat_floor(o: Outline) -> float:
     if not o.inputs & (o.left | o.right):
         return NEVER
     count = o.size(joined(o))
-    fastest = max(m.multiply, m.dot, m.turn)
+    fastest = max(m.multiply, m.dot, m.turn, m.gemv)
     return m.call + min(2.0 * count / m.gemm, count / fastest)
 
 

@@ -30,6 +30,12 @@ class Mirror:
             rest ^= last
         return image
 
+    def apart(self, subset: int) -> int:
+        """The mirror image, if it is apart: what holds parts of both copies has a
+        layout that is not its own mirror image."""
+        image = self.image(subset)
+        return subset if image & subset else image
+
     def axes(self, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
         """Axes over the labels of the other copy."""
         return tuple([axis.rename(self.labels) for axis in axes])

@@ -185,7 +185,9 @@ def test_plans_along_trees_are_near_the_exact_ones(
     exact = tnconv.expression(TREES[case], planner="exact", **how).plan
     tree = tnconv.expression(TREES[case], planner=planner, **how).plan
     assert tree.source == f"{planner}'s tree"
-    assert exact.seconds * 0.999 <= tree.seconds <= 1.2 * exact.seconds
+    # the exact search keeps one layout of each subset, so a tree that takes the axes in
+    # another order may end up cheaper, a few percent at most in these
+    assert exact.seconds / 1.1 <= tree.seconds <= 1.2 * exact.seconds
 
 
 def test_large_networks_follow_a_tree() -> None:

@@ -61,6 +61,13 @@ class Problem:
         return tuple(tuple(bits[a] for a in op.labels) for op in self.operands)
 
     @cached_property
+    def triples(self) -> dict[int, tuple[int, int, int]]:
+        """Input, output and kernel leg of each constraint; index maps have no kernel."""
+        none = (0, 0, 0)
+        legs = {j: (*self.leg_bits[j], *none)[:3] for j in self.constraints}
+        return {j: (a, b, c) for j, (a, b, c) in legs.items()}
+
+    @cached_property
     def out(self) -> int:
         """The labels of the output."""
         return self.mask(self.network.output_labels)
@@ -96,6 +103,19 @@ class Problem:
             rest = mask & (mask - 1)  # less the lowest bit
             found = self._sizes[mask] = self.size(rest) * self._sizes[mask ^ rest]
         return found
+
+    def longest(self, mask: int) -> int:
+        """The largest size in a set of labels; 1 where it is empty."""
+        found = self._longest.get(mask)
+        if found is None:
+            rest = mask & (mask - 1)
+            found = max(self.longest(rest), self._sizes[mask ^ rest])
+            self._longest[mask] = found
+        return found
+
+    @cached_property
+    def _longest(self) -> dict[int, int]:
+        return {0: 1}
 
     @cached_property
     def _unions(self) -> dict[int, int]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tnconv.planning.search import Search
 
 #: meetings that are looked at before it is given up: large networks have too many
-MEETINGS = 6000
+MEETINGS = 1000
 
 
 class Prospects:

@@ -239,11 +239,25 @@ class Search:
         return found
 
     def _outline(self, meeting: Meeting) -> Outline:
-        problem, legs = self.problem, [0, 0, 0]
+        problem, inputs, outputs, kernels = self.problem, 0, 0, 0
         for j in meeting[1]:
-            for leg, bit in enumerate(problem.leg_bits[j]):
-                legs[leg] |= bit
+            read, written, taps = problem.triples[j]
+            inputs, outputs, kernels = (
+                inputs | read,
+                outputs | written,
+                kernels | taps,
+            )
         left, right = (*meeting[0], 0)[:2]
-        alive = problem.alive(subset_of(meeting))
-        sides = problem.alive(left), problem.alive(right)
-        return Outline(self.machine, self.itemsize, problem.size, *sides, alive, *legs)
+        return Outline(
+            self.machine,
+            self.itemsize,
+            problem.size,
+            problem.longest,
+            problem.alive(left),
+            problem.alive(right),
+            problem.alive(subset_of(meeting)),
+            inputs,
+            outputs,
+            kernels,
+            tuple([problem.constraint(j) for j in meeting[1]]),
+        )

@@ -1,54 +1,175 @@
-"""Floors of the forms that do something special: transforms, triangles, lags, lines."""
+"""Floors of the forms that do something special: scatters, convolutions as a whole,
+transforms, triangles, lags, lines."""
 
 from __future__ import annotations
 
-from math import isqrt, log2
+from collections.abc import Iterator
+from math import log2, prod
 
-from tnconv.planning.outline import NEVER, Outline, channels_of, joined
+from tnconv.network import Pattern
+from tnconv.pattern import IndexPattern
+from tnconv.planning.cost import kind_of
+from tnconv.planning.outline import (
+    NEVER,
+    Outline,
+    channels_of,
+    is_read,
+    matrix_floor,
+    matrix_work,
+    multiply_seconds,
+)
+from tnconv.planning.products import triangle_seconds
+from tnconv.planning.rates import fresh
 from tnconv.planning.series import CALLS
 
 
+def indices(o: Outline) -> list[IndexPattern]:
+    """The records of the patterns."""
+    return [rule.index for rule in o.constraints if isinstance(rule, Pattern)]
+
+
+def fold_floor(o: Outline) -> float:
+    """Zeros, and every element added or assigned in inner loops along the pattern's
+    legs, or in loops with gaps."""
+    m = o.machine
+    if not o.inputs & o.alive & ~o.left or not o.kernels:
+        return NEVER
+    (index,), fixed = indices(o), (o.outputs | o.kernels) & o.alive
+    moved = o.size(o.left | o.outputs | o.kernels) * o.itemsize
+    made = o.size(o.alive & ~o.inputs) * index.extent * o.itemsize
+    injective = bool(fixed) or index.is_injective()
+    calls = 2 if injective else 2 + min(index.output, index.kernel)
+    rate = m.copy if injective else m.add
+    gappy = moved / (rate * m.gaps)
+    loops = moved / o.itemsize / longest_run(index)
+    least = min(gappy, moved / rate + loops * m.run)
+    return m.call * calls + least + made / m.zeros + fresh(made, m)
+
+
+def longest_run(index: IndexPattern) -> float:
+    """Elements of the longest inner loop that adds neighbors to neighbors: along one
+    leg of step 1, further only where windows lie side by side."""
+    if index.extent == index.output * index.kernel:
+        return NEVER
+    along = index.output if index.stride == 1 else 1
+    return max(1, along, index.kernel if index.dilation == 1 else 1)
+
+
+def native_floor(o: Outline) -> float:
+    """What a call costs in the best of its roles, its operands being ready."""
+    if len(o.constraints) not in o.machine.native_dims or not indices(o):
+        return NEVER
+    return min([_call_seconds(o, *role) for role in _roles(o)], default=NEVER)
+
+
+def _roles(o: Outline) -> Iterator[tuple[str, int, int, bool]]:
+    """Role, the values as left and right, and whether kernel and output legs are
+    exchanged."""
+    reads, other = (o.left, o.right) if o.inputs & o.left else (o.right, o.left)
+    if is_read(o):
+        yield "forward", reads, other, bool(o.outputs & other)
+        yield "weight", reads, other, bool(o.kernels & other)
+    else:
+        yield "transposed", reads, other, bool(o.kernels & reads)
+        yield "transposed", other, reads, bool(o.kernels & other)
+
+
+def _call_seconds(o: Outline, role: str, left: int, right: int, swap: bool) -> float:
+    m, found = o.machine, [p.swap() if swap else p for p in indices(o)]
+    groups, summed, rows, columns = channels_of(o._replace(left=left, right=right))
+    taps, space = prod(p.kernel for p in found), prod(p.output for p in found)
+    # all that a pattern reads or reaches; a library may pad, and crop, by itself
+    wide = prod(min(p.input, p.extent) for p in found)
+    size = {"left": wide, "right": taps, "made": space}
+    if role == "weight":
+        size = {"left": wide, "right": space, "made": taps}
+    elif role == "transposed":
+        size = {"left": space, "right": taps, "made": wide}
+    arrays = [
+        groups * rows * summed * size["left"],
+        groups * summed * columns * size["right"],
+        groups * rows * columns * size["made"],
+    ]
+    channels = (rows if role == "weight" else summed, columns)
+    rate = m.native[role, kind_of(groups, *channels)]
+    steps = prod(p.stride for p in found) ** rate.stride
+    share = rate.share(len(found), max(p.dilation for p in found) > 1) / steps
+    flops = 2 * groups * rows * summed * columns * taps * space / share
+    work = rate.seconds(flops, channels, taps, space, arrays[2])
+    moved = sum(arrays) * o.itemsize
+    return max(work, moved / m.copy) + sum(fresh(n * o.itemsize, m) for n in arrays)
+
+
 def half_floor(o: Outline) -> float:
-    """Half of the product at the peak rate; copies have equal sizes."""
+    """The triangle; copies have equal sizes."""
     m, both = o.machine, o.left & o.right
     rows, columns = (o.size(a & ~both & o.alive) for a in (o.left, o.right))
     if not m.mirror or rows != columns or not o.left & ~both & o.alive:
         return NEVER
     inner, batch = o.size(both & ~o.alive), o.size(both & o.alive)
-    return m.call + batch * rows * inner * columns / m.gemm
+    return triangle_seconds(batch, rows, inner, m)[0]
 
 
 def lag_floor(o: Outline) -> float:
-    """A call for every product of a lag or a strip; one input leg on either side."""
+    """For every lag a product over what all its windows share, the calls for the ends,
+    and a copy of all results; one input leg of stride 1 on either side."""
     mine, theirs = o.inputs & o.left, o.inputs & o.right
+    index = indices(o)[0]
     if not mine or not theirs or mine == theirs or o.inputs & o.alive:
         return NEVER
-    count = isqrt(o.size(o.kernels))
-    return o.machine.call * count
+    if index.stride > 1:
+        return NEVER
+    m, count, both = o.machine, index.kernel, o.left & o.right
+    inner, batch = o.size(both & ~o.alive), o.size(both & o.alive)
+    rows = o.size(o.left & ~both & o.alive & ~o.legs)
+    shared = [_shared(index, lag) * inner for lag in range(count)]
+    work = sum(matrix_work(m, rows, length, rows) for length in shared[1:])
+    work += triangle_seconds(1, rows, shared[0], m)[0] if shared[0] else 0.0
+    made = count * count * batch * rows * rows * o.itemsize
+    return m.call * count * count + batch * work + made / m.copy
+
+
+def _shared(index: IndexPattern, lag: int) -> int:
+    """Positions in all windows of a lag, and not padding at either end."""
+    start, shift = index.dilation * (index.kernel - 1 - lag), index.dilation * lag
+    stop = min(index.output, index.padding + index.input - shift)
+    return max(0, stop - max(start, index.padding))
 
 
 def flat_floor(o: Outline) -> float:
-    """All products at the fastest rate there is; not for what would be scattered."""
-    m = o.machine
-    if not o.inputs & (o.left | o.right):
+    """The product at all positions at once; not for what would be scattered."""
+    if not is_read(o) or any(p.stride > 1 for p in indices(o)):
         return NEVER
-    count = o.size(joined(o))
-    fastest = max(m.multiply, m.dot, m.turn)
-    return m.call + min(2.0 * count / m.gemm, count / fastest)
+    legs = o.outputs | o.kernels
+    left, right = (
+        side & ~o.inputs | legs if side & o.inputs else side
+        for side in (o.left, o.right)
+    )
+    plain = o._replace(left=left, right=right)
+    kept, summed = (left | right) & o.alive, left & right & ~o.alive
+    return min(
+        matrix_floor(plain),
+        multiply_seconds(o.machine, o.size(kept), o.size(summed)),
+    )
 
 
 def fourier_floor(o: Outline) -> float:
-    """The transforms, at least as long as either of two legs."""
+    """Transforms as long as all that is read, their product at every frequency, and
+    memory for the spectra."""
     m = o.machine
-    if not m.fft:
+    if not m.fft or not indices(o):
         return NEVER
-    points = max(o.size(o.outputs), o.size(o.kernels))
+    points = prod(p.extent for p in indices(o))
     groups, summed, left, right = channels_of(o)
-    signals = groups * (summed * left + summed * right + left * right)
-    flops = signals * 2.5 * points * log2(max(2, points))
-    # spectra of half the points in pairs of numbers, and what their product moves
-    moved = signals * points * o.itemsize * 5 / 3
-    return CALLS * m.call + flops / m.fft + moved / m.copy
+    signals = [groups * n for n in (summed * left, summed * right, left * right)]
+    flops = sum(signals) * 2.5 * points * log2(max(2, points))
+    # half as many frequencies and one more, in pairs of numbers
+    spectra = [n * points * o.itemsize for n in signals]
+    seconds = CALLS * m.call + flops / m.fft + sum(fresh(n, m) for n in spectra)
+    if summed == 1 or left * right == 1:
+        return seconds + (sum(spectra) + 2 * max(spectra)) / m.copy
+    work = 2 * groups * points * matrix_work(m, left, summed, right)
+    return seconds + work + 4 * sum(spectra) / m.copy
 
 
 def cumulative_floor(o: Outline) -> float:

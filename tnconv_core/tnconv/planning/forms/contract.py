@@ -124,10 +124,21 @@ def multiply_variants(b: Builder, site: Site) -> Iterable[Variant]:
 
 def multiply_least(b: Builder, site: Site) -> float:
     """What an elementwise product costs at least."""
-    left, right = site.values
-    used = {a for a in left.labels if a in site.alive or a in right.labels}
-    used.update(a for a in right.labels if a in site.alive)
-    return multiply_seconds(b.machine, b.size(used))
+    labels = [value.labels for value in site.values]
+    return elementwise_seconds(b, labels[0], labels[1], site.alive)
+
+
+def elementwise_seconds(
+    b: Builder, left: Iterable[str], right: Iterable[str], alive: frozenset[str]
+) -> float:
+    """The same, of a product over these labels."""
+    mine, theirs = set(left), set(right)
+    kept, summed = (mine | theirs) & alive, mine & theirs - alive
+    longest = [
+        max([b.sizes[a] for a in labels], default=1) for labels in (kept, summed)
+    ]
+    count = b.size(summed) if summed else 0
+    return multiply_seconds(b.machine, b.size(kept), count, (longest[0], longest[1]))
 
 
 def emit_multiply(b: Builder, site: Site, variant: Variant) -> Value:

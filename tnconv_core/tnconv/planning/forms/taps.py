@@ -13,6 +13,7 @@ from tnconv.axis import Axis
 from tnconv.execution.program import Add, Stack
 from tnconv.planning.builder import Builder, Value
 from tnconv.planning.forms.contract import (
+    elementwise_seconds,
     emit_gemm,
     emit_multiply,
     gemm_seconds,
@@ -20,7 +21,7 @@ from tnconv.planning.forms.contract import (
 )
 from tnconv.planning.forms.roles import Casting, cast_as, castings
 from tnconv.planning.forms.views import hull, substitute
-from tnconv.planning.outline import multiply_seconds, taps_floor
+from tnconv.planning.outline import taps_floor
 from tnconv.planning.site import Form, Site, Variant
 
 
@@ -95,9 +96,7 @@ def _least(b: Builder, cast: Casting, alive: frozenset[str], kind: str) -> float
     turns = b.size(gone)
     if kind == "gemm":
         return turns * gemm_seconds(b, left, right, inner)
-    used = {a for a in left if a in inner or a in right}
-    used.update(a for a in right if a in inner)
-    return turns * multiply_seconds(b.machine, b.size(used))
+    return turns * elementwise_seconds(b, left, right, inner)
 
 
 def fix(value: Value, at: Mapping[str, int]) -> Value:

@@ -112,7 +112,8 @@ def half_floor(o: Outline) -> float:
     if not m.mirror or rows != columns or not o.left & ~both & o.alive:
         return NEVER
     inner, batch = o.size(both & ~o.alive), o.size(both & o.alive)
-    return triangle_seconds(batch, rows, inner, m)[0]
+    halved = batch * matrix_work(m, rows, inner, rows) / 2
+    return min(triangle_seconds(batch, rows, inner, m)[0], m.call + halved)
 
 
 def lag_floor(o: Outline) -> float:

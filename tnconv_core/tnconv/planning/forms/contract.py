@@ -41,7 +41,7 @@ def gemm_variants(b: Builder, site: Site) -> Iterable[Variant]:
             loops.append(str(outer))
     names = left.labels, right.labels, site.alive
     loops = [a for a in dict.fromkeys(loops) if b.affords(gemm_seconds(b, *names, a))]
-    swaps = (False, True) if site.final else (_larger_first(b, site),)
+    swaps = (False, True) if site.final else (_second(b, site, summed),)
     found = [(loop, swap, False) for loop in loops for swap in swaps]
     if site.order:
         swap = _rows_second(site)
@@ -70,9 +70,14 @@ def _rows_second(site: Site) -> bool:
     return first in right
 
 
-def _larger_first(b: Builder, site: Site) -> bool:
-    left, right = (b.size(value.labels) for value in site.values)
-    return left > right
+def _second(b: Builder, site: Site, summed: set[str]) -> bool:
+    """Whether the first value should be the second of the product: the larger one is,
+    unless BLAS would have to turn it."""
+    left, right = site.values
+    first = b.size(left.labels) > b.size(right.labels)
+    larger = left if first else right
+    wide = [a for a in b.memory_order(larger, larger.labels) if b.sizes[a] > 1]
+    return first != (bool(b.machine.turned) and bool(wide) and wide[-1] in summed)
 
 
 def gemm_seconds(

@@ -18,6 +18,7 @@ from tnconv.execution.program import (
     Shape,
     View,
 )
+from tnconv.execution.ways import fills
 from tnconv_backends.kernels import Kernel, Kernels
 from tnconv_backends.strided import strided, turns
 
@@ -127,28 +128,6 @@ class StridedKernels(Kernels):
             return total
 
         return run
-
-
-def fills(step: Loop) -> bool:
-    """Whether the blocks write all of the result, in parts that are equal or apart.
-
-    >>> from tnconv.execution.program import Block
-    >>> halves = [Block((), ((0, 2),), 0), Block((), ((2, 4),), 0)]
-    >>> fills(Loop((), (4,), tuple(halves), ()))
-    True
-    >>> fills(Loop((), (5,), tuple(halves), ()))
-    False
-    """
-    parts = {block.write for block in step.blocks}
-    count = 1
-    for axis, size in enumerate(step.shape):
-        spans = sorted({part[axis] for part in parts})
-        ends = [0, *(stop for _, stop in spans)]
-        starts = [*(start for start, _ in spans), size]
-        if ends != starts:
-            return False
-        count *= len(spans)
-    return count == len(parts)
 
 
 def _accumulate(target: Array, part: Array, assign: bool) -> None:

@@ -215,7 +215,8 @@ def _native_seconds(
         rate.share(len(c.kernel), max(c.dilation) > 1) / prod(c.stride) ** rate.stride
     )
     taps, space = prod(c.kernel), prod(maps[c.role][2:])
-    return rate.seconds(flops / share, channels, taps, space, size_of(step.shape))
+    elements = size_of(left) + size_of(right), size_of(step.shape)
+    return rate.seconds(flops / share, channels, taps, space, elements)
 
 
 def kind_of(groups: int, read: int, made: int) -> str:

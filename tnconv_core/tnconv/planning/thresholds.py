@@ -95,7 +95,8 @@ def _call_seconds(o: Outline, role: str, left: int, right: int, swap: bool) -> f
     steps = prod(p.stride for p in found) ** rate.stride
     share = rate.share(len(found), max(p.dilation for p in found) > 1) / steps
     flops = 2 * groups * rows * summed * columns * taps * space / share
-    work = rate.seconds(flops, channels, taps, space, arrays[2])
+    elements = arrays[0] + arrays[1], arrays[2]
+    work = rate.seconds(flops, channels, taps, space, elements)
     moved = sum(arrays) * o.itemsize
     return max(work, moved / m.copy) + sum(fresh(n * o.itemsize, m) for n in arrays)
 

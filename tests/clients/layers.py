@@ -61,7 +61,8 @@ def gradients(layer: Any, x: Tensor, cotangent: Tensor) -> list[Tensor]:
     """The gradient of every example in every parameter, one example after another."""
     parameters = tuple(layer.parameters())
     found: list[list[Tensor]] = [[] for _ in parameters]
-    for one, g in zip(x.split(1), cotangent.split(1), strict=True):
+    for n in range(x.shape[0]):
+        one, g = x[n : n + 1], cotangent[n : n + 1]
         parts = torch.autograd.grad(layer(one), parameters, g)
         for own, part in zip(found, parts, strict=True):
             own.append(part)

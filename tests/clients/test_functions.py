@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from tests.clients.layers import (
     TRANSPOSED,
     cotangents,
@@ -19,10 +19,13 @@ from torch.testing import assert_close
 from tnconv.errors import ArgumentError
 from tnconv_backends.torch.clients import backpack, curvlinops, opacus, patches, singd
 
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same'")
+
 Tensor = torch.Tensor
 Drawn = tuple[Any, Tensor]
 
 
+@settings(deadline=None, max_examples=25)
 @given(layers())
 def test_gradients_of_each_example(drawn: Drawn) -> None:
     layer, x = drawn
@@ -33,6 +36,7 @@ def test_gradients_of_each_example(drawn: Drawn) -> None:
         assert_close(mine, theirs)
 
 
+@settings(deadline=None, max_examples=25)
 @given(layers())
 def test_norms_of_each_example(drawn: Drawn) -> None:
     layer, x = drawn
@@ -77,6 +81,7 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
             sample(layer, [torch.ones(4, 2, 5)], torch.ones(4, 3, 9))
 
 
+@settings(deadline=None, max_examples=25)
 @given(layers(batches=(1, 3)))
 def test_unfolded_inputs(drawn: Drawn) -> None:
     layer, x = drawn
@@ -98,6 +103,7 @@ def _hyper(layer: Any) -> tuple[Any, ...]:
     return tuple(getattr(layer, name) for name in names)
 
 
+@settings(deadline=None, max_examples=25)
 @given(layers(batches=(1, 3)))
 def test_input_covariances(drawn: Drawn) -> None:
     layer, x = drawn
@@ -120,6 +126,7 @@ def test_input_covariances(drawn: Drawn) -> None:
         assert_close(backpack.input_factor(layer, x), rows.T @ rows / x.shape[0])
 
 
+@settings(deadline=None, max_examples=25)
 @given(layers())
 def test_products_with_the_transposed_jacobian(drawn: Drawn) -> None:
     layer, x = drawn

@@ -92,12 +92,12 @@ def _hook(theirs: Hook) -> Hook:
     """Their hook, but for convolutions with one input."""
 
     def hook(
-        operator: Any, module: nn.Module, inputs: tuple[Tensor, ...], name: str
+        operator: Any, module: nn.Module, inputs: tuple[Tensor, ...], module_name: str
     ) -> None:
         if not isinstance(module, nn.Conv2d) or len(inputs) != 1:
-            theirs(operator, module, inputs, name)
+            theirs(operator, module, inputs, module_name)
             return
-        names = operator._mapping[name].keys()
+        names = operator._mapping[module_name].keys()
         joint = {"weight", "bias"} <= names and not operator._separate_weight_and_bias
         covariance = input_covariance(
             module,
@@ -108,7 +108,7 @@ def _hook(theirs: Hook) -> Hook:
             operator._N_data,
         )
         operator._input_covariances = operator._set_or_add_(
-            operator._input_covariances, name, covariance
+            operator._input_covariances, module_name, covariance
         )
 
     return hook

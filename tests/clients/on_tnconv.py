@@ -38,7 +38,10 @@ class Counted:
 def pytest_configure() -> None:
     """Install the client's adapter before its tests are collected."""
     client = import_module(f"{CLIENTS}.{os.environ['TNCONV_CLIENT']}")
-    for module in (client, *(import_module(f"{CLIENTS}.{n}") for n in ("layers", "patches"))):
+    for module in (
+        client,
+        *(import_module(f"{CLIENTS}.{n}") for n in ("layers", "patches")),
+    ):
         module.tnconv = Counted()  # type: ignore[attr-defined]
     INSTALLED.enter_context(client.install())
 

@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--out", type=Path, help="JSON to write; sections that it has are replaced")
     add(
-        "--show", type=Path, help="print the tables of such a file, and measure nothing"
+        "--show", type=Path, help="print the tables of such a file; measure nothing"
     )
     add("--section", nargs="*", choices=SECTIONS, default=SECTIONS)
     add("--seconds", type=float, default=2.0, help="timing per case, at least 3 rounds")

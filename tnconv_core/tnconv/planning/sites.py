@@ -4,7 +4,9 @@ around some patterns."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from itertools import combinations
+from operator import or_
 
 from tnconv.planning.problem import Problem
 
@@ -60,7 +62,15 @@ def _marginals(
         if not mine & made and mine.bit_count() == made.bit_count() == 1:
             found.append(j)
     for count in range(2, min(3, len(found)) + 1):
-        yield from combinations(found, count)
+        for chosen in combinations(found, count):
+            if _are_apart([problem.legs[j] for j in chosen]):
+                yield chosen
+
+
+def _are_apart(sets: Sequence[int]) -> bool:
+    """Whether no two sets of labels meet: a padding mode and the pattern behind it are
+    no two constraints on a value."""
+    return sum(labels.bit_count() for labels in sets) == reduce(or_, sets).bit_count()
 
 
 def _near(problem: Problem, subset: int, free: Sequence[int]) -> int:

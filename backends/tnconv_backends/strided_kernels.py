@@ -38,6 +38,10 @@ class StridedKernels(Kernels):
         start = x[tuple([slice(axis.offset, axis.offset + 1) for axis in maps])]
         return self.as_strided(start, dims, strides)
 
+    def windows(self, maps: Sequence[AxisMap], dims: Shape, shape: Shape) -> Kernel:
+        """A function that takes this view of any array of a shape."""
+        return lambda x: self.window(x, maps, dims)
+
     def pad(self, step: Pad, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """Zeros, and one assignment of what exists."""
         reads, writes, whole = [], [], True
@@ -62,7 +66,8 @@ class StridedKernels(Kernels):
     def view(self, step: View, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """A strided view; a copy of it where memory of its own is asked for."""
         dims, shape, copy = step.dims, step.shape, step.copy
-        fused, library, window = dims != shape, self.library, self.window
+        fused, library = dims != shape, self.library
+        window = self.windows(step.maps, dims, shapes[0])
         turn = plain_turn(step, shapes[0])
         if turn is not None and not copy:
             return turn
@@ -70,7 +75,7 @@ class StridedKernels(Kernels):
         def run(x: Array) -> Array:
             if not x.size:
                 return library.zeros(shape, x.dtype)
-            found = window(x, step.maps, dims)
+            found = window(x)
             if copy:
                 found = found.copy()  # never the argument itself
             return found.reshape(shape) if fused else found

@@ -31,7 +31,7 @@ class NativeRate:
     ``rate`` flops per second; half of it where channels per group in the first operand
     times kernel positions are ``read``, with ``made`` channels in the result, with
     ``taps`` kernel positions, or on a map of ``space`` positions; ``line`` and
-    ``volume`` are the shares of it in one and in three dimensions, ``dilated`` the share
+    ``volume`` are the shares of it in one and in three dimensions, ``dilated`` that
     where a kernel is dilated, ``stride`` the power of the stride that the time grows
     with; ``element`` seconds more for every element of the result, ``packed`` for every
     element read, which libraries rearrange first, and ``call`` seconds in any case.

@@ -199,13 +199,15 @@ CHANNELS = {
 
 
 def native_group(kind: Kind) -> Group:
-    """The rate of one role and kind, from layers of two widths and kernels."""
+    """The rate of one role and kind, and what packing takes, from layers of two widths
+    and three kernels: the smaller the kernel, the more of the time is packing."""
     role, channels = kind[0], CHANNELS[kind[1]]
-    sizes = [(*each, taps, 28) for each in channels for taps in (3, 5)]
+    sizes = [(*each, taps, 28) for each in channels for taps in (1, 3, 5)]
     programs = tuple(convolution(role, *size) for size in sizes)
     made = {kind_of(*each) for each in channels}
     assert made == {kind[1]}, "probes of another kind"
-    return Group(" ".join(("native", *kind)), ((kind, "rate"),), programs)
+    names = (kind, "rate"), (kind, "packed")
+    return Group(" ".join(("native", *kind)), names, programs)
 
 
 def convolution(

@@ -28,13 +28,13 @@ KINDS = ("dense", "grouped", "depthwise", "multiplier")
 class NativeRate:
     """Speed of a native convolution in one role, for one class of groups.
 
-    ``rate`` flops per second; half of it with ``read`` channels per group in the first
-    operand or ``made`` in the result, with ``taps`` kernel positions, or on a map of
-    ``space`` positions; ``line`` and ``volume`` are the shares of it in one and in
-    three dimensions, ``dilated`` the share where a kernel is dilated, ``stride`` the
-    power of the stride that the time grows with; ``element`` seconds more for every
-    element of the result, ``packed`` for every element read, which libraries rearrange
-    first, and ``call`` seconds in any case.
+    ``rate`` flops per second; half of it where channels per group in the first operand
+    times kernel positions are ``read``, with ``made`` channels in the result, with
+    ``taps`` kernel positions, or on a map of ``space`` positions; ``line`` and
+    ``volume`` are the shares of it in one and in three dimensions, ``dilated`` that
+    where a kernel is dilated, ``stride`` the power of the stride that the time grows
+    with; ``element`` seconds more for every element of the result, ``packed`` for every
+    element read, which libraries rearrange first, and ``call`` seconds in any case.
     """
 
     rate: float
@@ -71,7 +71,7 @@ class NativeRate:
         """Predicted seconds of a call; ``channels`` read and made per group,
         ``elements`` read and made in all."""
         rate = self.rate / (1 + taps / self.taps) * space / (space + self.space)
-        rate *= channels[0] / (channels[0] + self.read)
+        rate *= channels[0] * taps / (channels[0] * taps + self.read)
         rate *= channels[1] / (channels[1] + self.made)
         moved = elements[0] * self.packed + elements[1] * self.element
         return self.call + flops / rate + moved

@@ -50,10 +50,14 @@ from tnconv.functions import (
     input_hessian_diagonal,
     jacobian_gram,
     kfac_input_factor,
+    kfac_output_factor,
     kfac_product,
+    kfac_transpose_input_factor,
     toeplitz,
     unfold,
     unfold_transpose,
+    unfolded_inputs,
+    unfolded_transpose_inputs,
 )
 from tnconv.network import Network
 from tnconv.options import options
@@ -107,7 +111,9 @@ __all__ = [
     "input_hessian_diagonal",
     "jacobian_gram",
     "kfac_input_factor",
+    "kfac_output_factor",
     "kfac_product",
+    "kfac_transpose_input_factor",
     "networks",
     "options",
     "parse",
@@ -115,6 +121,8 @@ __all__ = [
     "toeplitz",
     "unfold",
     "unfold_transpose",
+    "unfolded_inputs",
+    "unfolded_transpose_inputs",
 ]
 
 #: imported when they are asked for: a convolution of arrays needs neither

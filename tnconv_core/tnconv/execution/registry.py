@@ -60,9 +60,13 @@ BUILTIN: dict[str, dict[str, str]] = {
             "jacobian_gram",
             "kfac_input_factor",
             "kfac_product",
+            "kfac_output_factor",
+            "kfac_transpose_input_factor",
             "toeplitz",
             "unfold",
             "unfold_transpose",
+            "unfolded_inputs",
+            "unfolded_transpose_inputs",
         )
     },
 }

@@ -2,7 +2,11 @@
 
 from tnconv.functions.contract import contract
 from tnconv.functions.conv import conv
-from tnconv.functions.curvature import kfac_input_factor
+from tnconv.functions.curvature import (
+    kfac_input_factor,
+    kfac_output_factor,
+    kfac_transpose_input_factor,
+)
 from tnconv.functions.gradient import (
     conv_bias_vjp,
     conv_input_vjp,
@@ -34,6 +38,7 @@ from tnconv.functions.transposed import (
     conv_transpose_weight_jacobian,
     conv_transpose_weight_vjp,
 )
+from tnconv.functions.unfolded import unfolded_inputs, unfolded_transpose_inputs
 
 __all__ = [
     "bias_hessian",
@@ -64,8 +69,12 @@ __all__ = [
     "input_hessian_diagonal",
     "jacobian_gram",
     "kfac_input_factor",
+    "kfac_output_factor",
     "kfac_product",
+    "kfac_transpose_input_factor",
     "toeplitz",
     "unfold",
     "unfold_transpose",
+    "unfolded_inputs",
+    "unfolded_transpose_inputs",
 ]

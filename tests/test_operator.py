@@ -74,7 +74,7 @@ def test_scipy_takes_it() -> None:
 
 
 def test_what_cannot_be_is_refused() -> None:
-    network, x = networks.conv(X, WEIGHT), np.ones(X)
+    network, x = networks.conv(X, WEIGHT, groups=2), np.ones(X)
     for arrays in ({}, {"y": x}, {"x": x[:1]}):
         with pytest.raises(ArgumentError, match="operator"):
             tnconv.operator(network, "weight", **arrays)

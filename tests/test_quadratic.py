@@ -101,9 +101,9 @@ def test_gradients_of_torch(name: str, padding_mode: str) -> None:
 def test_sizes_that_do_not_fit_are_refused(
     shapes: dict[str, tuple[int, ...]], spoiled: str
 ) -> None:
-    arrays = {k: np.ones(s) for k, s in shapes.items()}
+    x, cotangent = np.ones(shapes["x"]), np.ones(shapes["cotangent"])
     with pytest.raises(ArgumentError, match=f"conv_weight_vjp_squared_norm.*{spoiled}"):
-        functions.conv_weight_vjp_squared_norm(*arrays.values(), 3, groups=2)
+        functions.conv_weight_vjp_squared_norm(x, cotangent, 3, groups=2)
 
 
 def test_the_order_follows_the_cost() -> None:

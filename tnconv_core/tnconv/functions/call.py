@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from tnconv.errors import ArgumentError
+from tnconv.errors import ArgumentError, NetworkError
 from tnconv.execution.backend import Backend, Place
 from tnconv.execution.cache import BoundedCache
 from tnconv.execution.expression import places_of, planned_expression
@@ -32,6 +32,13 @@ class Operation:
     name: str
     build: Callable[..., Terms]
     names: tuple[str, ...]
+
+    def network(self, *values: Any) -> Network:
+        """What ``build`` gives, where that is one network."""
+        found = self.build(*values)
+        if not isinstance(found, Network):
+            raise NetworkError(f"{self.name}: is a sum of {len(found)} networks")
+        return found
 
 
 #: what a known call is: arrays, the bias last, to the result

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from tnconv.execution.ways import BLOCK, FEW, SHORT
 from tnconv.network import Pattern, Reindex
 from tnconv.planning.machine import Machine
+from tnconv.planning.products import small_factor
 
 #: the floor where a form cannot apply
 NEVER = float("inf")
@@ -50,11 +51,16 @@ def nothing(outline: Outline) -> float:
 
 
 def matrix_work(m: Machine, rows: int, inner: int, columns: int) -> float:
-    """Seconds of the arithmetic of a matrix product, whichever operand is the first."""
+    """Seconds of the arithmetic of a matrix product at least, whichever operand is the
+    first; a label that is looped over makes small products, or vectors, of it."""
     a, b, r, c = m.gemm_rows, m.gemm_columns, max(1, rows), max(1, columns)
     slow = min((1 + a / r) * (1 + b / c), (1 + b / r) * (1 + a / c))
-    slow *= 1 + m.gemm_inner / max(1, inner)
-    return 2 * rows * inner * columns * slow / m.gemm
+    slow *= (1 + m.gemm_inner / max(1, inner)) * 2 / m.gemm
+    if m.gemm_small:
+        slow = min(slow, small_factor(rows, inner, columns) * 2 / m.gemm_small)
+    if m.gemv:
+        slow = min(slow, 1 / m.gemv)
+    return rows * inner * columns * slow
 
 
 def matrix_seconds(
@@ -119,7 +125,8 @@ def window_floor(o: Outline) -> float:
     carried = (o.left | o.legs) & ~o.inputs
     if not carried & ~o.alive:
         return 0.0
-    return o.machine.call + o.size(carried) / max(o.machine.sum, o.machine.strided_sum)
+    m = o.machine
+    return m.call + o.size(carried) / max(m.sum, m.strided_sum, m.gemv)
 
 
 def gather_floor(o: Outline) -> float:

@@ -62,7 +62,7 @@ class Problem:
 
     @cached_property
     def triples(self) -> dict[int, tuple[int, int, int]]:
-        """Input, output and kernel leg of each constraint; index maps have no kernel."""
+        """Input, output and kernel leg of each constraint (index maps: no kernel)."""
         none = (0, 0, 0)
         legs = {j: (*self.leg_bits[j], *none)[:3] for j in self.constraints}
         return {j: (a, b, c) for j, (a, b, c) in legs.items()}
@@ -151,12 +151,17 @@ class Problem:
 
     def makeup(self, subset: int) -> int:
         """How many operands of each kind; copies of one another agree in it."""
-        found, rest = 0, subset
-        while rest:
-            last = rest & -rest
-            found += self._kinds[last.bit_length() - 1]
-            rest ^= last
+        found = self._makeups.get(subset)
+        if found is None:
+            rest = subset & (subset - 1)
+            found = self._makeups[subset] = self.makeup(rest) + self.makeup(
+                subset ^ rest
+            )
         return found
+
+    @cached_property
+    def _makeups(self) -> dict[int, int]:
+        return {0: 0, **{1 << j: kind for j, kind in enumerate(self._kinds)}}
 
     def constraint(self, j: int) -> Constraint:
         """The constraint at position ``j``."""

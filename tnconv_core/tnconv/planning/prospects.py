@@ -84,10 +84,13 @@ class Prospects:
 
     def _meet(self, meeting: Meeting) -> None:
         """One more way to what comes of a meeting, unless it is too dear."""
-        joined, image = subset_of(meeting), self._image(subset_of(meeting))
+        joined = subset_of(meeting)
+        image, paid = self._image(joined), self._paid(meeting[0])
+        if image < joined or paid >= self._limit:
+            return
         floor = min([floor for floor, _ in self._search.floors(meeting)], default=NEVER)
-        seconds = floor + self._paid(meeting[0])
-        if image < joined or seconds >= self._limit:
+        seconds = paid + floor
+        if seconds >= self._limit:
             return
         ways = self._ways[joined.bit_count()]
         ways.setdefault(joined, []).append((meeting[0], floor))
@@ -96,8 +99,12 @@ class Prospects:
         self._before[joined] = self._before[image] = least
 
     def _paid(self, parts: tuple[int, ...]) -> float:
-        costs = [self._before[part] for part in parts]
-        return max(costs) if self._may_be_copies(parts) else sum(costs)
+        if len(parts) == 1:
+            return self._before[parts[0]]
+        first, second = self._before[parts[0]], self._before[parts[1]]
+        if self._may_be_copies(parts):
+            return max(first, second)
+        return first + second
 
     def _may_be_copies(self, parts: tuple[int, ...]) -> bool:
         makeup = self._search.problem.makeup

@@ -87,7 +87,7 @@ class Search:
     def _seed_constant(self, j: int) -> None:
         builder = self._estimator([])
         alive = self.problem.names(self.problem.alive(1 << j))
-        value = constant_value(builder, self.problem.constraint(j), alive)
+        value = constant_value(builder, [self.problem.constraint(j)], sorted(alive))
         self._keep(1 << j, builder, value, form="constant", constraints=(j,))
 
     def _keep(
@@ -121,6 +121,7 @@ class Search:
             for variant in form.variants(estimator, site):
                 if self._try(form, variant, site, parts, meeting, limit):
                     found, limit = True, self.states[subset_of(meeting)].seconds
+                    estimator.limit = limit - paid_seconds(parts)
         return found
 
     def _try(

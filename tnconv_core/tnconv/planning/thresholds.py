@@ -3,7 +3,6 @@ transforms, triangles, lags, lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import log2, prod
 
 from tnconv.network import Pattern
@@ -59,45 +58,51 @@ def native_floor(o: Outline) -> float:
     """What a call costs in the best of its roles, its operands being ready."""
     if len(o.constraints) not in o.machine.native_dims or not indices(o):
         return NEVER
-    return min([_call_seconds(o, *role) for role in _roles(o)], default=NEVER)
-
-
-def _roles(o: Outline) -> Iterator[tuple[str, int, int, bool]]:
-    """Role, the values as left and right, and whether kernel and output legs are
-    exchanged."""
-    reads, other = (o.left, o.right) if o.inputs & o.left else (o.right, o.left)
+    groups, summed, left, right = channels_of(o)
+    turned = o.inputs & o.right if is_read(o) else False
+    rows, columns = (right, left) if turned else (left, right)
+    sides = groups, summed, rows, columns
     if is_read(o):
-        yield "forward", reads, other, bool(o.outputs & other)
-        yield "weight", reads, other, bool(o.kernels & other)
+        swap = bool(o.outputs & (o.left | o.right))
+        calls = [
+            _call_seconds(o, "forward", sides, swap),
+            _call_seconds(o, "weight", sides, not swap),
+        ]
     else:
-        yield "transposed", reads, other, bool(o.kernels & reads)
-        yield "transposed", other, reads, bool(o.kernels & other)
+        swap = bool(o.kernels & o.left)
+        calls = [
+            _call_seconds(o, "transposed", sides, swap),
+            _call_seconds(o, "transposed", (groups, summed, columns, rows), not swap),
+        ]
+    return min(calls)
 
 
-def _call_seconds(o: Outline, role: str, left: int, right: int, swap: bool) -> float:
-    m, found = o.machine, [p.swap() if swap else p for p in indices(o)]
-    groups, summed, rows, columns = channels_of(o._replace(left=left, right=right))
-    taps, space = prod(p.kernel for p in found), prod(p.output for p in found)
+def _call_seconds(
+    o: Outline, role: str, sides: tuple[int, int, int, int], swap: bool
+) -> float:
+    """One call, with ``sides`` as of :func:`channels_of`, where output and kernel legs
+    may be exchanged."""
+    m, found, (groups, summed, rows, columns) = o.machine, indices(o), sides
+    taps, space = prod([p.kernel for p in found]), prod([p.output for p in found])
+    steps = prod([p.dilation if swap else p.stride for p in found])
+    gap = max([p.stride if swap else p.dilation for p in found])
+    taps, space = (space, taps) if swap else (taps, space)
     # all that a pattern reads or reaches; a library may pad, and crop, by itself
-    wide = prod(min(p.input, p.extent) for p in found)
-    size = {"left": wide, "right": taps, "made": space}
-    if role == "weight":
-        size = {"left": wide, "right": space, "made": taps}
-    elif role == "transposed":
-        size = {"left": space, "right": taps, "made": wide}
-    arrays = [
-        groups * rows * summed * size["left"],
-        groups * summed * columns * size["right"],
-        groups * rows * columns * size["made"],
-    ]
+    wide = prod([min(p.input, p.extent) for p in found])
+    lengths = {
+        "forward": (wide, taps, space),
+        "weight": (wide, space, taps),
+        "transposed": (space, taps, wide),
+    }[role]
+    each = rows * summed, summed * columns, rows * columns
+    arrays = [groups * a * b for a, b in zip(each, lengths, strict=True)]
     channels = (rows if role == "weight" else summed, columns)
     rate = m.native[role, kind_of(groups, *channels)]
-    steps = prod(p.stride for p in found) ** rate.stride
-    share = rate.share(len(found), max(p.dilation for p in found) > 1) / steps
+    share = rate.share(len(found), gap > 1) / steps**rate.stride
     flops = 2 * groups * rows * summed * columns * taps * space / share
     work = rate.seconds(flops, channels, taps, space, arrays[2])
-    moved = sum(arrays) * o.itemsize
-    return max(work, moved / m.copy) + sum(fresh(n * o.itemsize, m) for n in arrays)
+    packed = sum([fresh(n * o.itemsize, m) for n in arrays])
+    return max(work, sum(arrays) * o.itemsize / m.copy) + packed
 
 
 def half_floor(o: Outline) -> float:
@@ -107,7 +112,8 @@ def half_floor(o: Outline) -> float:
     if not m.mirror or rows != columns or not o.left & ~both & o.alive:
         return NEVER
     inner, batch = o.size(both & ~o.alive), o.size(both & o.alive)
-    return triangle_seconds(batch, rows, inner, m)[0]
+    halved = batch * matrix_work(m, rows, inner, rows) / 2
+    return min(triangle_seconds(batch, rows, inner, m)[0], m.call + halved)
 
 
 def lag_floor(o: Outline) -> float:

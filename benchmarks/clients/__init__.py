@@ -27,9 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     add = parser.add_argument
     add("--out", type=Path, help="JSON to write; sections that it has are replaced")
-    add(
-        "--show", type=Path, help="print the tables of such a file; measure nothing"
-    )
+    add("--show", type=Path, help="print the tables of such a file; measure nothing")
     add("--section", nargs="*", choices=SECTIONS, default=SECTIONS)
     add("--seconds", type=float, default=2.0, help="timing per case, at least 3 rounds")
     add("--threads", type=int, default=2)

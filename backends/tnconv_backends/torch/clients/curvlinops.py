@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 import tnconv
+from tnconv.networks.unfolded import Approximation
 from tnconv_backends.torch.clients.layers import keywords
 from tnconv_backends.torch.clients.patches import averaged_patches, patches
 from tnconv_backends.torch.clients.seams import late, replace
@@ -29,7 +30,7 @@ Hook = Callable[[Any, nn.Module, tuple[Tensor, ...], str], None]
 
 
 def input_covariance(
-    layer: Any, x: Tensor, approximation: str, bias: bool, data: int
+    layer: Any, x: Tensor, approximation: Approximation, bias: bool, data: int
 ) -> Tensor:
     """Give the share of one batch in a layer's input covariance.
 

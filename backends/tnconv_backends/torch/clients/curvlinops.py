@@ -62,12 +62,14 @@ def input_covariance(
         x,
         layer.kernel_size,
         approximation=approximation,
-        normalization="positions",
+        normalization="both",
         grouping="average",
         bias=bias,
         **keywords(layer),
     )
-    return factor[0] / data
+    if x.shape[0] == data:
+        return factor[0]
+    return factor[0].mul_(x.shape[0] / data)
 
 
 def install() -> ExitStack:

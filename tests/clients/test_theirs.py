@@ -82,7 +82,8 @@ SUITES = (
             "kfac_input_factor",
         ),
         "backpack_for_pytorch",
-        "Conv and not Transpose and not resnet and not mc and (not montecarlo or light)",
+        "Conv and not Transpose and not resnet and not mc"
+        " and (not montecarlo or light)",
     ),
 )
 

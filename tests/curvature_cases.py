@@ -4,7 +4,7 @@ from math import prod
 from typing import Any
 
 from hypothesis import strategies as st
-from tests.strategies import Case, Draw, Limits, _spelled, channels, windows
+from tests.windows import Case, Draw, Limits, channels, spelled, windows
 
 OPERATIONS = (
     "bias_hessian",
@@ -55,11 +55,11 @@ def curvature_cases(draw: Draw, operation: str, limits: Limits = SMALL) -> Case:
         **bases,
         "vector": (columns, *batch) if operation == "gram_product" else weight,
     }
-    kernel = _spelled(draw, window.kernel) if batch else window.kernel
+    kernel = spelled(draw, window.kernel) if batch else window.kernel
     extra: tuple[Any, ...] = (kernel,)
     hyper = {**window.hyper, "groups": groups}
     if operation.startswith("input"):
-        extra = (_spelled(draw, window.input),)
+        extra = (spelled(draw, window.input),)
     if operation == "jacobian_gram":
         extra = (out, kernel)
     if operation in ("kfac_product", "bias_hessian"):

@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from tests import dense
 from tests.curvature_cases import OPERATIONS, curvature_cases
 from tests.libraries import LIBRARIES, NUMPY, TORCH, Library
-from tests.strategies import Case, seeds
+from tests.strategies import seeds
+from tests.windows import Case
 
-from tnconv import functions
+import tnconv
+from tnconv import functions, networks
+from tnconv.errors import ArgumentError
 
 UNSHRUNK = settings(
     deadline=None,
@@ -54,3 +57,63 @@ def test_complex(library: Library, data: Any) -> None:
     operation = data.draw(st.sampled_from(OPERATIONS))
     case = data.draw(curvature_cases(operation))
     check(case, library, "complex128", data.draw(seeds()))
+
+
+@pytest.mark.parametrize("name", ["conv_weight_vjp_squared_norm", "gram"])
+@pytest.mark.parametrize("padding_mode", ["circular", "reflect", "replicate"])
+def test_gradients_of_torch(name: str, padding_mode: str) -> None:
+    """Norms and inner products of torch.func's own per-example gradients."""
+    torch = pytest.importorskip("torch")
+    layer = torch.nn.Conv2d(
+        4, 6, (3, 2), stride=(1, 2), padding=(1, 1), groups=2, bias=False,
+        padding_mode=padding_mode, dtype=torch.float64,
+    )  # fmt: skip
+    x = torch.randn(3, 4, 6, 5, dtype=torch.float64)
+    cotangent = torch.randn_like(layer(x))
+
+    def pulled(weight: Any, one: Any, back: Any) -> Any:
+        out = torch.func.functional_call(layer, {"weight": weight}, one[None])
+        return (out[0] * back).sum()
+
+    each = torch.func.vmap(torch.func.grad(pulled), (None, 0, 0))
+    rows = each(layer.weight.detach(), x, cotangent).flatten(1)
+    known: dict[str, Any] = {"stride": (1, 2), "padding": 1, "groups": 2}
+    known["padding_mode"] = padding_mode
+    if name == "gram":
+        found, expected = (
+            functions.gram(x, cotangent[None], (3, 2), **known),
+            rows @ rows.T,
+        )
+    else:
+        found = getattr(functions, name)(x, cotangent, (3, 2), **known)
+        expected = rows.square().sum(1)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "spoiled"),
+    [
+        ({"x": (2, 4, 7), "cotangent": (2, 6, 6)}, "cotangent"),
+        ({"x": (2, 4, 7), "cotangent": (6, 5)}, "cotangent"),
+        ({"x": (2, 3, 7), "cotangent": (2, 6, 5)}, "groups"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(
+    shapes: dict[str, tuple[int, ...]], spoiled: str
+) -> None:
+    x, cotangent = np.ones(shapes["x"]), np.ones(shapes["cotangent"])
+    with pytest.raises(ArgumentError, match=f"conv_weight_vjp_squared_norm.*{spoiled}"):
+        functions.conv_weight_vjp_squared_norm(x, cotangent, 3, groups=2)
+
+
+def test_the_order_follows_the_cost() -> None:
+    """Few positions: their Gram matrices. Many: the gradients, squared."""
+    channels, kernel, batch = 64, 3, 4
+    forming = 2 * channels * channels * kernel * batch  # flops at each position
+    ratios = []
+    for positions in (4, 20_000):
+        shape = (batch, channels, positions)
+        network = networks.conv_weight_vjp_squared_norm(shape, shape, (3,), padding=1)
+        flops = tnconv.expression(network, backend="numpy").planned.flops
+        ratios.append(flops / (forming * positions))
+    assert ratios[0] < 0.5 < ratios[1] < 1.5

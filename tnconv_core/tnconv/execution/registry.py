@@ -62,6 +62,7 @@ BUILTIN: dict[str, dict[str, str]] = {
             "kfac_product",
             "kfac_output_factor",
             "kfac_transpose_input_factor",
+            "operator",
             "toeplitz",
             "unfold",
             "unfold_transpose",

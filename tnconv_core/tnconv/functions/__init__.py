@@ -22,6 +22,7 @@ from tnconv.functions.hessian import (
     input_hessian,
     input_hessian_diagonal,
 )
+from tnconv.functions.operator import operator
 from tnconv.functions.products import ggn_product, gram_product, kfac_product
 from tnconv.functions.quadratic import (
     conv_weight_vjp_squared_norm,
@@ -72,6 +73,7 @@ __all__ = [
     "kfac_output_factor",
     "kfac_product",
     "kfac_transpose_input_factor",
+    "operator",
     "toeplitz",
     "unfold",
     "unfold_transpose",

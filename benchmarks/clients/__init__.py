@@ -21,6 +21,7 @@ from benchmarks.measure import Call, alternate, extra_bytes
 HELP = "gradients for each example, their norms and KFAC passes against the libraries"
 SECTIONS = ("examples", "norms", "reduce", "expand", "published")
 OURS = "tnconv"
+PEERS = ("opacus", "curvlinops-for-pytorch", "singd")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +43,9 @@ def main(options: argparse.Namespace) -> int:
     environment.fix_threads(options.threads)
     from benchmarks.clients.tasks import cases
 
-    found: dict[str, Any] = {"header": environment.header(threads=options.threads)}
+    header = environment.header(threads=options.threads)
+    header["versions"] = environment.versions(PEERS)
+    found: dict[str, Any] = {"header": header}
     if options.out and options.out.exists():
         found = json.loads(options.out.read_text("utf-8")) | found
     for section in options.section:

@@ -18,7 +18,7 @@ from tnconv_backends.torch.clients import curvlinops, opacus
 Tensor = Any
 #: a case: its name, a call for each contestant, and why others have none
 Case = tuple[str, dict[str, Call], dict[str, str]]
-BATCH, MODEL, MODEL_BATCH = 8, "resnet18/", 16
+BATCH, MODEL, MODEL_BATCH = 8, "resnet18_256/", 16
 #: bytes that a contestant may need for one result
 MOST = 3 << 30
 

@@ -32,7 +32,8 @@ def layers(draw: Draw, batches: tuple[int, ...] = (0, 1, 3)) -> tuple[Any, Tenso
         stride = (1,) * axes
     if padding == "numbers":
         padding = tuple(draw(st.integers(0, n - 1)) for n in size)
-    layer = CONVOLUTIONS[axes - 1](
+    kind: Any = CONVOLUTIONS[axes - 1]
+    layer = kind(
         into * groups,
         out * groups,
         kernel,

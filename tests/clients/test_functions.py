@@ -91,7 +91,8 @@ def test_unfolded_inputs(drawn: Drawn) -> None:
         found = patches.patches(x, *_hyper(layer))
         assert_close(found, expected)
         assert_close(patches.averaged_patches(x, *_hyper(layer)), expected.mean(1))
-    for kind, wanted in (("expand", rows), ("reduce", expected.mean(1))):
+    both: Any = (("expand", rows), ("reduce", expected.mean(1)))
+    for kind, wanted in both:
         if layer.bias is not None:
             wanted = torch.cat([wanted, wanted.new_ones(len(wanted), 1)], dim=1)
         mine = singd.process_input(x, layer, kind)
@@ -115,10 +116,11 @@ def test_input_covariances(drawn: Drawn) -> None:
             expected = torch.cat([expected, ones], dim=2)
         positions, mean = expected.shape[1], expected.mean(1)
         rows = expected.flatten(end_dim=1)
-        for kind, wanted in (
+        both: Any = (
             ("expand", rows.T @ rows / positions),
             ("reduce", mean.T @ mean),
-        ):
+        )
+        for kind, wanted in both:
             found = curvlinops.input_covariance(layer, x, kind, bias, 11)
             assert_close(found, wanted / 11)
     if layer.groups == 1:

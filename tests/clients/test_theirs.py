@@ -82,8 +82,8 @@ SUITES = (
             "kfac_input_factor",
         ),
         "backpack_for_pytorch",
-        "Conv and not Transpose and not ResNet and not resnet"
-        " and (not mc or light) and not montecarlo or kfac and light",
+        "Conv and not Transpose and not resnet and not mc"
+        " and (not montecarlo or light)",
     ),
 )
 

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 import tnconv
+from tnconv.networks.unfolded import Approximation
 from tnconv_backends.torch.clients.layers import keywords
 from tnconv_backends.torch.clients.patches import averaged_patches, patches
 from tnconv_backends.torch.clients.seams import late, replace
@@ -29,7 +30,7 @@ Hook = Callable[[Any, nn.Module, tuple[Tensor, ...], str], None]
 
 
 def input_covariance(
-    layer: Any, x: Tensor, approximation: str, bias: bool, data: int
+    layer: Any, x: Tensor, approximation: Approximation, bias: bool, data: int
 ) -> Tensor:
     """Give the share of one batch in a layer's input covariance.
 
@@ -61,12 +62,14 @@ def input_covariance(
         x,
         layer.kernel_size,
         approximation=approximation,
-        normalization="positions",
+        normalization="both",
         grouping="average",
         bias=bias,
         **keywords(layer),
     )
-    return factor[0] / data
+    if x.shape[0] == data:
+        return factor[0]
+    return factor[0].mul_(x.shape[0] / data)
 
 
 def install() -> ExitStack:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 import tnconv
+from tnconv.networks.unfolded import Approximation
 
 Tensor = torch.Tensor
 
@@ -66,7 +67,7 @@ def averaged_patches(
 
 
 def _unfolded(
-    approximation: str,
+    approximation: Approximation,
     x: Tensor,
     kernel_size: Any,
     stride: Any,

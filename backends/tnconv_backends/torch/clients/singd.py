@@ -10,12 +10,14 @@ that of the layer (singd pads with zeros whatever it is).
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack
 from typing import Any
 
 import torch
 
 import tnconv
+from tnconv.networks.unfolded import Approximation
 from tnconv_backends.torch.clients.layers import keywords
 from tnconv_backends.torch.clients.patches import averaged_patches, patches
 from tnconv_backends.torch.clients.seams import late, replace
@@ -23,7 +25,7 @@ from tnconv_backends.torch.clients.seams import late, replace
 Tensor = torch.Tensor
 
 
-def process_input(x: Tensor, layer: Any, kfac_approx: str) -> Tensor:
+def process_input(x: Tensor, layer: Any, kfac_approx: Approximation) -> Tensor:
     """Give the unfolded input of a convolution, with ones for a bias, to be squared.
 
     Args:
@@ -54,7 +56,7 @@ def process_input(x: Tensor, layer: Any, kfac_approx: str) -> Tensor:
         **keywords(layer),
     )
     rows = found.flatten(end_dim=-2)
-    return rows / max(1, rows.shape[0]) ** 0.5
+    return rows / math.sqrt(max(1, rows.shape[0]))
 
 
 def install() -> ExitStack:

@@ -19,7 +19,7 @@ from tnconv.execution.program import (
     View,
 )
 from tnconv_backends.kernels import Kernel, Kernels
-from tnconv_backends.strided import strided, turns
+from tnconv_backends.strided import plain_turn, strided, turns
 
 Array = Any
 
@@ -62,6 +62,9 @@ class StridedKernels(Kernels):
         """A strided view; a copy of it where memory of its own is asked for."""
         dims, shape, copy = step.dims, step.shape, step.copy
         fused, library, window = dims != shape, self.library, self.window
+        turn = plain_turn(step, shapes[0])
+        if turn is not None and not copy:
+            return turn
 
         def run(x: Array) -> Array:
             if not x.size:

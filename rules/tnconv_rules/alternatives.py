@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import lru_cache
 
 from tnconv.network import Input, Network, Operand, Pattern, SubNetwork
 from tnconv.pattern import IndexPattern
@@ -28,13 +27,7 @@ def as_built(network: Network) -> Iterator[Network]:
 
 def simplified(network: Network) -> Iterator[Network]:
     """What the STANDARD rules make of it."""
-    yield _simplified(network)
-
-
-@lru_cache(maxsize=16)
-def _simplified(network: Network) -> Network:
-    """Kept for the alternatives that follow: they all start here."""
-    return simplify(network).network
+    yield simplify(network).network
 
 
 def unit_stride(network: Network, at: int, op: Pattern) -> Network | None:
@@ -201,7 +194,7 @@ def everywhere(change: Change) -> Callable[[Network], Iterator[Network]]:
     """The alternative that changes each pattern of the simplified network it can."""
 
     def apply(network: Network) -> Iterator[Network]:
-        start = found = _simplified(network)
+        start = found = simplify(network).network
         for op in start.patterns:
             if op in found.operands:
                 changed = change(found, found.operands.index(op), op)

@@ -37,9 +37,13 @@ from tnconv.functions import (
     conv_weight_vjp,
     fold,
     kfac_input_factor,
+    kfac_output_factor,
+    kfac_transpose_input_factor,
     toeplitz,
     unfold,
     unfold_transpose,
+    unfolded_inputs,
+    unfolded_transpose_inputs,
 )
 from tnconv.network import Network
 from tnconv.options import options
@@ -80,6 +84,8 @@ __all__ = [
     "expression",
     "fold",
     "kfac_input_factor",
+    "kfac_output_factor",
+    "kfac_transpose_input_factor",
     "networks",
     "options",
     "parse",
@@ -87,6 +93,8 @@ __all__ = [
     "toeplitz",
     "unfold",
     "unfold_transpose",
+    "unfolded_inputs",
+    "unfolded_transpose_inputs",
 ]
 
 #: imported when they are asked for: a convolution of arrays needs neither

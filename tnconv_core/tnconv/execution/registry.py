@@ -46,9 +46,13 @@ BUILTIN: dict[str, dict[str, str]] = {
             "conv_weight_vjp",
             "fold",
             "kfac_input_factor",
+            "kfac_output_factor",
+            "kfac_transpose_input_factor",
             "toeplitz",
             "unfold",
             "unfold_transpose",
+            "unfolded_inputs",
+            "unfolded_transpose_inputs",
         )
     },
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 from tnconv.execution.program import MultiplySum, Shape
@@ -59,6 +60,45 @@ def product_of(step: MultiplySum, shapes: Sequence[Shape]) -> Product:
     results = prod(sizes[d] for d in step.out)
     turns = inner in step.out and bool(summed) and results >= FEW
     return Product(sizes, step.out, summed, dots, turns)
+
+
+def as_matrix(
+    dims: Sequence[int], strides: Sequence[int], axes: Sequence[int]
+) -> tuple[int, int, int, int] | None:
+    """An array that is summed over ``axes`` as the matrix times ones that BLAS takes:
+    rows, columns, and how far apart each lie; None where there is none.
+
+    >>> as_matrix((8, 4, 5), (20, 5, 1), (1, 2))
+    (8, 20, 20, 1)
+    >>> as_matrix((8, 5, 3), (7, 1, 1), (2,)) is None  # windows
+    True
+    """
+    kept = [d for d in range(len(dims)) if d not in axes]
+    rows = _one(kept, dims, strides)
+    columns = _one(sorted(axes, key=lambda d: -strides[d]), dims, strides)
+    if rows is None or columns is None:
+        return None
+    (many, far), (length, step) = rows, columns
+    if many == 1:
+        far = length
+    in_order = step == 1 and far >= length
+    if not in_order and not (far == 1 and step >= many):
+        return None
+    return many, length, far, step
+
+
+def _one(
+    group: Sequence[int], dims: Sequence[int], strides: Sequence[int]
+) -> tuple[int, int] | None:
+    """Some dimensions as one: its length and stride; None where they are not one."""
+    wide = [d for d in group if dims[d] != 1]
+    length = 1
+    for outer, inner in pairwise(wide):
+        if strides[outer] != strides[inner] * dims[inner]:
+            return None
+    for d in wide:
+        length *= dims[d]
+    return (length, strides[wide[-1]]) if wide else (1, 1)
 
 
 def row_blocks(rows: int) -> list[tuple[int, int]]:

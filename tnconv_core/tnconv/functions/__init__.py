@@ -2,7 +2,11 @@
 
 from tnconv.functions.contract import contract
 from tnconv.functions.conv import conv
-from tnconv.functions.curvature import kfac_input_factor
+from tnconv.functions.curvature import (
+    kfac_input_factor,
+    kfac_output_factor,
+    kfac_transpose_input_factor,
+)
 from tnconv.functions.gradient import (
     conv_bias_vjp,
     conv_input_vjp,
@@ -19,6 +23,7 @@ from tnconv.functions.transposed import (
     conv_transpose_weight_jacobian,
     conv_transpose_weight_vjp,
 )
+from tnconv.functions.unfolded import unfolded_inputs, unfolded_transpose_inputs
 
 __all__ = [
     "contract",
@@ -36,7 +41,11 @@ __all__ = [
     "conv_weight_vjp",
     "fold",
     "kfac_input_factor",
+    "kfac_output_factor",
+    "kfac_transpose_input_factor",
     "toeplitz",
     "unfold",
     "unfold_transpose",
+    "unfolded_inputs",
+    "unfolded_transpose_inputs",
 ]

@@ -10,27 +10,35 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tnconv.errors import ArgumentError
+from tnconv.errors import ArgumentError, NetworkError
+from tnconv.execution.backend import Backend, Place
 from tnconv.execution.cache import BoundedCache
 from tnconv.execution.expression import places_of, planned_expression
 from tnconv.execution.registry import backend_for
+from tnconv.network import Network
 from tnconv.options import current
 
-if TYPE_CHECKING:
-    from tnconv.network import Network
-
 Array = Any
+#: a network, or several of one shape, whose results are added
+Terms = Network | tuple[Network, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """An operation on arrays: ``build`` maps shapes and arguments to a network."""
+    """An operation on arrays: ``build`` maps shapes and arguments to networks."""
 
     name: str
-    build: Callable[..., Network]
+    build: Callable[..., Terms]
     names: tuple[str, ...]
+
+    def network(self, *values: Any) -> Network:
+        """What ``build`` gives, where that is one network."""
+        found = self.build(*values)
+        if not isinstance(found, Network):
+            raise NetworkError(f"{self.name}: is a sum of {len(found)} networks")
+        return found
 
 
 #: what a known call is: arrays, the bias last, to the result
@@ -99,16 +107,40 @@ def _planned(
     given = arrays if bias is None else (*arrays, bias)
     places = places_of(operation.name, given, _names(operation, arrays))
     shapes = [tuple(int(n) for n in a.shape) for a in arrays]
-    network = operation.build(*shapes, *arguments)
+    built = operation.build(*shapes, *arguments)
+    terms = (built,) if isinstance(built, Network) else built
     kind: Any = type(arrays[0])
     backend = backend_for(kind)
-    found = planned_expression(network, backend, places[0], current())
-    spread = _spread(operation.name, network, arrays, bias)
-    entry: _Entry = partial(backend.call, found.compiled(places[0]), found)
-    order = _order(operation, network)
-    if order is not None:
-        entry = _reordered(entry, order)
+    spread = _spread(operation.name, terms[0], arrays, bias)
+    entries = [_term(operation, term, backend, places[0]) for term in terms]
+    entry = entries[0] if len(entries) == 1 else _summed(entries, backend.in_place)
     return entry if spread is None else _biased(entry, spread)
+
+
+def _term(
+    operation: Operation, network: Network, backend: Backend, place: Place
+) -> _Entry:
+    """One network, planned, on the arrays of the call."""
+    found = planned_expression(network, backend, place, current())
+    entry: _Entry = partial(backend.call, found.compiled(place), found)
+    order = _order(operation, network)
+    return entry if order is None else _reordered(entry, order)
+
+
+def _summed(entries: Sequence[_Entry], in_place: bool) -> _Entry:
+    """The sum of all terms, in the memory of the first where arrays allow it."""
+    first, *rest = entries
+
+    def total(given: Sequence[Array]) -> Array:
+        found = first(given)
+        for entry in rest:
+            if in_place:
+                found += entry(given)
+            else:
+                found = found + entry(given)
+        return found
+
+    return total
 
 
 def _reordered(entry: _Entry, order: tuple[int, ...]) -> _Entry:

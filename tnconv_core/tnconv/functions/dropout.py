@@ -32,7 +32,7 @@ def call_kept(
     places_of(operation.name, arrays, operation.names)
     shapes = tuple(tuple(int(n) for n in a.shape) for a in arrays)
     network = _WHOLE.get_or_make(
-        (operation, shapes, arguments), lambda: operation.build(*shapes, *arguments)
+        (operation, shapes, arguments), lambda: operation.network(*shapes, *arguments)
     )
     shares = drawn(network, keep, seed, operation.name)
     if not shares:
@@ -45,6 +45,6 @@ def _of_shares(operation: Operation) -> Operation:
     """The operation with what is kept as a last argument."""
 
     def build(*values: Any) -> Network:
-        return kept(operation.build(*values[:-1]), values[-1])
+        return kept(operation.network(*values[:-1]), values[-1])
 
     return Operation(operation.name, build, operation.names)

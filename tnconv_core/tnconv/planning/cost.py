@@ -33,12 +33,19 @@ from tnconv.execution.program import (
     View,
     size_of,
 )
-from tnconv.execution.ways import product_of
+from tnconv.execution.ways import as_matrix, product_of
 from tnconv.planning.elementwise import multiply_elements, multiply_seconds
-from tnconv.planning.products import product_seconds, triangle_seconds
+from tnconv.planning.products import SMALL, product_seconds, triangle_seconds
 from tnconv.planning.rates import Cost, copy_seconds, fresh, walk
 from tnconv.planning.series import cumulative_cost, spectra_bytes, spectral_cost
-from tnconv.planning.strides import inner_run, moves, row_major, strides_of
+from tnconv.planning.strides import (
+    inner_run,
+    is_apart,
+    moves,
+    row_major,
+    strides_of,
+    turned_bytes,
+)
 
 __all__ = ["Cost", "price", "workspace"]
 
@@ -98,10 +105,13 @@ def _turns(step: AddInto, builder: Builder) -> int:
 def _sum(step: Sum, builder: Builder) -> Cost:
     m = builder.machine
     (source,) = step.sources
-    count = size_of(builder.shapes[source])
-    strides = strides_of(source, builder)
-    _, dense = inner_run(builder.shapes[source], strides, strides)
-    rate = m.sum if dense else m.strided_sum
+    dims, strides = builder.shapes[source], strides_of(source, builder)
+    count = size_of(dims)
+    if m.gemv and as_matrix(dims, strides, step.axes):
+        rate = m.gemv
+    else:
+        _, dense = inner_run(dims, strides, strides)
+        rate = m.sum if dense else m.strided_sum
     seconds = m.call + count / rate + size_of(step.shape) * m.sum_item
     return Cost(seconds, count, count * builder.itemsize)
 
@@ -112,11 +122,14 @@ def _matmul(step: Matmul, builder: Builder) -> Cost:
     rows, inner, columns = left[-2], left[-1], right[-1]
     batch = prod(step.shape[:-2])
     flops = batch * rows * inner * columns
-    work = batch * product_seconds(rows, inner, columns, m)
+    sideways = turned_bytes(step.sources[1], builder) > 0
+    work = batch * product_seconds(rows, inner, columns, m, sideways)
     moved = (size_of(left) + size_of(right) + size_of(step.shape)) * builder.itemsize
     seconds = max(work, moved / m.copy)
     made = size_of(step.shape) * builder.itemsize
     overhead = m.call + m.gemm_item * batch + _broadcast(step, builder)
+    if m.turned and rows * inner * columns > SMALL and 1 not in (rows, columns):
+        overhead += sum(turned_bytes(r, builder) for r in step.sources) / m.turned
     return Cost(seconds + overhead + fresh(made, m), flops, moved)
 
 
@@ -149,7 +162,9 @@ def _multiply_sum(step: MultiplySum, builder: Builder) -> Cost:
     job = product_of(step, shapes)
     made = size_of(step.shape) * builder.itemsize
     moved = sum(map(size_of, shapes)) * builder.itemsize
-    seconds = m.call + multiply_seconds(job, m, builder.itemsize) + fresh(made, m)
+    apart = bool(m.multiply_run) and is_apart(step, builder)
+    seconds = m.call + multiply_seconds(job, m, builder.itemsize, apart)
+    seconds += fresh(made, m)
     return Cost(seconds, job.elements, moved + made)
 
 

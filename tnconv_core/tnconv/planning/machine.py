@@ -98,12 +98,22 @@ class Machine:
     gemm_inner: float = 16.0
     gemm_columns: float = 16.0
     gemm_item: float = 0.1e-6
+    #: peak rate of products that are so small that they are not packed (0: none is)
+    gemm_small: float = 0.0
+    #: bytes per second at which BLAS takes up an operand that lies turned, beyond what
+    #: one in order costs (0: alike)
+    turned: float = 0.0
+    #: a matrix times a vector, and sums that are such products: elements per second
+    #: (0: as any product, and no sums)
+    gemv: float = 0.0
     #: triangles: elements mirrored per second (0: a triangle is not worth making), and
     #: seconds per block of rows
     mirror: float = 0.0
     mirror_call: float = 0.0
     #: elementwise multiply-add, elements per second
     multiply: float = 1.0e9
+    #: seconds to start its inner loop over what lies apart
+    multiply_run: float = 0.0
     #: dot products, elements per second and seconds for each; 0: none
     dot: float = 0.0
     dot_item: float = 30e-9
@@ -148,6 +158,8 @@ class Machine:
         return replace(
             self,
             gemm=self.gemm * factor,
+            gemm_small=self.gemm_small * factor if inexact else 0.0,
+            gemv=self.gemv * factor if inexact else 0.0,
             native=native,
             native_dims=dims,
             mirror=self.mirror if real else 0.0,

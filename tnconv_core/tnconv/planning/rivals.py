@@ -193,7 +193,7 @@ def _menders(network: Network, program: Program) -> Iterator[Rival]:
 def _nothing(network: Network) -> Planned:
     """A label of size 0 leaves nothing to add up: the result is zeros."""
     arguments, count = tuple(network.arguments.items()), len(network.arguments)
-    zero = Constant((), (), IndexPattern(0, 1, 1), ())
+    zero = Constant((), (), (IndexPattern(0, 1, 1),), ())
     maps: tuple[AxisMap, ...] = ()
     wide = View((count,), network.shape, maps, network.shape, True)
     program = Program(arguments, (zero, wide), count + 1)

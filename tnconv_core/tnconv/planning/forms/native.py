@@ -21,8 +21,8 @@ from tnconv.planning.forms.operands import (
     whole,
 )
 from tnconv.planning.forms.roles import Casting, cast_as, castings
-from tnconv.planning.outline import native_floor
 from tnconv.planning.site import Form, Site, Variant
+from tnconv.planning.thresholds import native_floor
 
 
 def _variants(b: Builder, site: Site) -> Iterable[Variant]:

@@ -11,7 +11,7 @@ from benchmarks.dropout.network import BATCH, WAYS, Digits, digits, loss
 from benchmarks.dropout.train import today
 from benchmarks.environment import header
 
-DRAWS = 100
+DRAWS = 50
 
 
 def main(options: argparse.Namespace) -> int:

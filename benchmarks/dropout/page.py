@@ -73,8 +73,10 @@ def trained(folder: Path) -> str:
         )
         for row in found
     )
-    titles = ("kept", "share", "accuracy, %", "after 2 epochs, %", "backward, ms")
-    titles += ("memory, MiB", "error", "error, mean")
+    titles = (
+        *("kept", "share", "accuracy, %", "after 2 epochs, %", "backward, ms"),
+        *("memory, MiB", "error", "error, mean"),
+    )
     return TRAINED.format(
         **{key: head["header"][key] for key in ("test", "rate", "batch", "epochs")},
         seeds=len({row["seed"] for row in head["rows"]}),

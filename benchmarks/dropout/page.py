@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean, geometric_mean, median, stdev
+from textwrap import fill
 from typing import Any
 
 from benchmarks.dropout import read
@@ -82,7 +83,7 @@ def trained(folder: Path) -> str:
         seeds=len({row["seed"] for row in head["rows"]}),
         table=table(titles, body),
         draws=errors["header"]["draws"],
-        said=_compared(found),
+        said=fill(_compared(found), 88),
     )
 
 

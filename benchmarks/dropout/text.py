@@ -105,7 +105,9 @@ parameters aside.
 
 The error is that of the sampled gradient before training (root mean square, relative to
 the gradient's norm, {draws} draws): with the linear layer on the whole map, as trained,
-and with one on the mean over the map, as in fully convolutional networks. {said}
+and with one on the mean over the map, as in fully convolutional networks.
+
+{said}
 """
 
 LAYERS = """\

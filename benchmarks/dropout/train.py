@@ -55,7 +55,7 @@ def run(shares: dict[str, float], seed: int, epochs: int) -> dict[str, Any]:
     accuracies, spent = [], []
     for _ in range(epochs):
         model.train()
-        for batch in torch.split(TEST + torch.randperm(len(x) - TEST), BATCH):  # type: ignore[no-untyped-call]
+        for batch in torch.split(TEST + torch.randperm(len(x) - TEST), BATCH):
             optimizer.zero_grad()
             spent.append(clocked(loss(model, x[batch], labels[batch]).backward))
             optimizer.step()

@@ -15,6 +15,7 @@ from tnconv.execution.backend import Place
 from tnconv.execution.liveness import peak_bytes
 from tnconv.execution.program import (
     Add,
+    AxisMap,
     CumulativeSum,
     Gram,
     Loop,
@@ -28,10 +29,12 @@ from tnconv.execution.program import (
     size_of,
 )
 from tnconv.execution.ways import as_matrix, product_of
+from tnconv.planning.strides import row_major
 from tnconv_backends.array_api import ArrayAPIBackend
 from tnconv_backends.kernels import Kernel, scaled_gram, scaled_product
 from tnconv_backends.multiply import dot_products, in_turns
 from tnconv_backends.spectral import bind_spectral
+from tnconv_backends.strided import strided
 from tnconv_backends.strided_kernels import StridedKernels
 
 Array = Any
@@ -53,6 +56,20 @@ class NumPyKernels(StridedKernels):
 
     library = np
     as_strided = staticmethod(as_strided)
+
+    def windows(self, maps: Sequence[AxisMap], dims: Shape, shape: Shape) -> Kernel:
+        """Offset and strides are worked out once, for arrays in order of memory: 0.7
+        microseconds a view instead of 5."""
+        size, plain = np.dtype(self.dtype).itemsize, super().windows(maps, dims, shape)
+        steps = [size * by for by in row_major(shape)]
+        offset, strides = strided(maps, steps, len(dims))
+
+        def run(x: Array) -> Array:
+            if not x.flags.c_contiguous:
+                return plain(x)
+            return np.ndarray(dims, x.dtype, x, offset, strides)
+
+        return run
 
     def matmul(self, step: Matmul, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """NumPy's own; in row blocks where BLAS packs for too little (short sums), in

@@ -36,12 +36,14 @@ class Suite:
     options: tuple[str, ...] = ()
 
 
+#: no configuration of anybody
+PLAIN = ("-c", os.devnull, "--rootdir", ".")
 SUITES = (
     Suite(
         "opacus",
-        tuple(f"tests/grad_samples/conv{axes}d_test.py" for axes in (1, 2, 3)),
+        tuple(f"opacus/tests/grad_samples/conv{axes}d_test.py" for axes in (1, 2, 3)),
         ("conv_weight_vjp", "conv_bias_vjp"),
-        options=("--hypothesis-seed=0",),
+        options=(*PLAIN, "--hypothesis-seed=0"),
     ),
     Suite(
         "curvlinops",
@@ -62,7 +64,7 @@ SUITES = (
         ("test/optim/test_kfac.py",),
         ("unfolded_inputs",),
         "singd",
-        options=("-c", os.devnull, "--rootdir", "."),
+        options=PLAIN,
     ),
     Suite(
         "backpack",
@@ -95,13 +97,13 @@ def home(suite: Suite) -> Path:
         return found[0]
     spec = find_spec(suite.client)
     assert spec and spec.origin, f"{suite.client} is not installed: run .ci/clients"
-    return Path(spec.origin).parent
+    return Path(spec.origin).parents[1]
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda s: "-".join(s.tests)[-40:])
 def test_their_tests_pass_and_call_tnconv(suite: Suite, tmp_path: Path) -> None:
     calls = tmp_path / "calls.json"
-    places = (ROOT, ROOT / "tests/clients/stubs", os.environ.get("PYTHONPATH"))
+    places = (ROOT / "tests/clients/path", os.environ.get("PYTHONPATH"))
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(str(place) for place in places if place),
@@ -109,7 +111,7 @@ def test_their_tests_pass_and_call_tnconv(suite: Suite, tmp_path: Path) -> None:
         "TNCONV_CLIENT": suite.client,
         "TNCONV_CLIENT_CALLS": str(calls),
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.clients.on_tnconv"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "on_tnconv"]
     command += ["-p", "no:cacheprovider", *suite.options, *suite.tests]
     command += ["-k", suite.select] if suite.select else []
     done = subprocess.run(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 
-from tnconv.execution.program import MultiplySum, Shape
+from tnconv.execution.program import Loop, MultiplySum, Shape
 
 #: elements of a block that stays in a core's cache together with two operands
 BLOCK = 1 << 16
@@ -114,3 +114,25 @@ def row_blocks(rows: int) -> list[tuple[int, int]]:
     count = min(8, max(2, -(-rows // 144))) if rows > 64 else 1
     step = max(1, -(-rows // count))
     return [(start, min(start + step, rows)) for start in range(0, rows, step)]
+
+
+def fills(step: Loop) -> bool:
+    """Whether the blocks write all of the result, in parts that are equal or apart.
+
+    >>> from tnconv.execution.program import Block
+    >>> halves = [Block((), ((0, 2),), 0), Block((), ((2, 4),), 0)]
+    >>> fills(Loop((), (4,), tuple(halves), ()))
+    True
+    >>> fills(Loop((), (5,), tuple(halves), ()))
+    False
+    """
+    parts = {block.write for block in step.blocks}
+    count = 1
+    for axis, size in enumerate(step.shape):
+        spans = sorted({part[axis] for part in parts})
+        ends = [0, *(stop for _, stop in spans)]
+        starts = [*(start for start, _ in spans), size]
+        if ends != starts:
+            return False
+        count *= len(spans)
+    return count == len(parts)

@@ -112,8 +112,10 @@ def _sum(step: Sum, builder: Builder) -> Cost:
     else:
         _, dense = inner_run(dims, strides, strides)
         rate = m.sum if dense else m.strided_sum
-    seconds = m.call + count / rate + size_of(step.shape) * m.sum_item
-    return Cost(seconds, count, count * builder.itemsize)
+    nbytes, work = count * builder.itemsize, count / rate
+    if nbytes >= m.fresh_from:  # no cache holds it, it is read at the rate of memory
+        work = max(work, nbytes / m.copy)
+    return Cost(m.call + work + size_of(step.shape) * m.sum_item, count, nbytes)
 
 
 def _matmul(step: Matmul, builder: Builder) -> Cost:
@@ -230,7 +232,8 @@ def _native_seconds(
         rate.share(len(c.kernel), max(c.dilation) > 1) / prod(c.stride) ** rate.stride
     )
     taps, space = prod(c.kernel), prod(maps[c.role][2:])
-    return rate.seconds(flops / share, channels, taps, space, size_of(step.shape))
+    elements = size_of(left) + size_of(right), size_of(step.shape)
+    return rate.seconds(flops / share, channels, taps, space, elements)
 
 
 def kind_of(groups: int, read: int, made: int) -> str:

@@ -33,7 +33,8 @@ class NativeRate:
     ``space`` positions; ``line`` and ``volume`` are the shares of it in one and in
     three dimensions, ``dilated`` the share where a kernel is dilated, ``stride`` the
     power of the stride that the time grows with; ``element`` seconds more for every
-    element of the result, and ``call`` seconds in any case.
+    element of the result, ``packed`` for every element read, which libraries rearrange
+    first, and ``call`` seconds in any case.
     """
 
     rate: float
@@ -46,6 +47,7 @@ class NativeRate:
     dilated: float = 1.0
     stride: float = 0.0
     element: float = 0.0
+    packed: float = 0.0
     call: float = 6e-6
 
     def share(self, dims: int, dilated: bool) -> float:
@@ -64,13 +66,15 @@ class NativeRate:
         channels: tuple[int, int],
         taps: int,
         space: int,
-        elements: int,
+        elements: tuple[int, int],
     ) -> float:
-        """Predicted seconds of the arithmetic; ``channels`` read and made per group."""
+        """Predicted seconds of a call; ``channels`` read and made per group,
+        ``elements`` read and made in all."""
         rate = self.rate / (1 + taps / self.taps) * space / (space + self.space)
         rate *= channels[0] / (channels[0] + self.read)
         rate *= channels[1] / (channels[1] + self.made)
-        return self.call + flops / rate + elements * self.element
+        moved = elements[0] * self.packed + elements[1] * self.element
+        return self.call + flops / rate + moved
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,12 @@ class Machine:
         if factor == 1.0:
             return self
         native = {
-            key: replace(r, rate=r.rate * factor, element=r.element / factor)
+            key: replace(
+                r,
+                rate=r.rate * factor,
+                element=r.element / factor,
+                packed=r.packed / factor,
+            )
             for key, r in self.native.items()
         }
         real = dtype in ("float16", "bfloat16", "float32", "float64")

@@ -100,7 +100,8 @@ def _call_seconds(
     rate = m.native[role, kind_of(groups, *channels)]
     share = rate.share(len(found), gap > 1) / steps**rate.stride
     flops = 2 * groups * rows * summed * columns * taps * space / share
-    work = rate.seconds(flops, channels, taps, space, arrays[2])
+    elements = arrays[0] + arrays[1], arrays[2]
+    work = rate.seconds(flops, channels, taps, space, elements)
     packed = sum([fresh(n * o.itemsize, m) for n in arrays])
     return max(work, sum(arrays) * o.itemsize / m.copy) + packed
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests import oracles
 from tests.libraries import LIBRARIES, Library
@@ -84,6 +84,17 @@ def sampled(draw: Any) -> tuple[Case, dict[str, float]]:
     return case, {label: draw(share) for label in sorted(names)}
 
 
+def strided(labels: str) -> tuple[Case, dict[str, float]]:
+    """Labels of which patterns cannot take steps all at once."""
+    shapes: dict[str, tuple[int, ...]]
+    shapes = {"weight": (4, 2, 5), "cotangent": (2, 2, 15)}
+    hyper = {"stride": 2, "dilation": 1, "groups": 1}
+    case = Case("conv_transpose_input_vjp", shapes, (6,), hyper)
+    return case, dict.fromkeys(labels.split(), 0.5)
+
+
+@example(drawn_case=strided("k0 i0"), seed=0)
+@example(drawn_case=strided("k0 i0"), seed=1)
 @given(drawn_case=sampled(), seed=seeds())
 @LONG
 def test_it_is_the_vjp_of_what_is_kept_and_reads_nothing_else(

@@ -14,7 +14,7 @@ from typing import Any
 
 HELP = "tensor dropout: train with it, time it, and write docs/dropout.md"
 RESULTS = Path(__file__).parents[1] / "results" / "dropout"
-PARTS = ("train", "time", "layers", "page")
+PARTS = ("train", "error", "layers", "page")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,11 +24,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, default=RESULTS, help="a folder")
     parser.add_argument("--out", type=Path, help="the page (page)")
     parser.add_argument("--seeds", type=int, default=5, help="runs of each (train)")
-    parser.add_argument("--epochs", type=int, default=15, help="of each run (train)")
+    parser.add_argument("--epochs", type=int, default=8, help="of each run (train)")
     parser.add_argument("--batch", type=int, default=8, help="examples (layers)")
     parser.add_argument("--only", default="", help="a part of a layer's name (layers)")
     parser.add_argument(
-        "--seconds", type=float, default=100, help="go on another time (layers)"
+        "--seconds", type=float, default=100, help="then stop, to go on another time"
     )
     parser.add_argument(
         "--least", type=float, default=2, help="of the exact gradient, ms (layers)"

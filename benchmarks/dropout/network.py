@@ -45,20 +45,24 @@ class MaskedReLU(torch.autograd.Function):
 
 
 class Digits(nn.Module):
-    """Three convolutions; the last two have sampled weight gradients."""
+    """Three convolutions; the last two have sampled weight gradients.
 
-    def __init__(self, keep: Mapping[str, float]) -> None:
+    Scores are a linear map of all that the last one gives, or of its mean over space.
+    """
+
+    def __init__(self, keep: Mapping[str, float], mean: bool = False) -> None:
         super().__init__()
+        self.mean = mean
         self.first = nn.Conv2d(1, 32, 3, padding=1)
         self.second = SampledConv2d(32, 64, 3, padding=1, keep=keep)
         self.third = SampledConv2d(64, 64, 3, padding=1, keep=keep)
-        self.last = nn.Linear(64, 10)
+        self.last = nn.Linear(64 if mean else 64 * 8 * 8, 10)
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores of the ten digits."""
         for layer in (self.first, self.second, self.third):
             x = MaskedReLU.apply(layer(x))  # type: ignore[no-untyped-call]
-        scores: Tensor = self.last(x.mean((2, 3)))
+        scores: Tensor = self.last(x.mean((2, 3)) if self.mean else x.flatten(1))
         return scores
 
 

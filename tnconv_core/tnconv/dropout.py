@@ -54,7 +54,7 @@ def drawn(
         network: of which shares are kept.
         keep: for labels of its arrays, the share in (0, 1] to keep. At least one value
             of a label is kept.
-        seed: an int. A label is drawn the same way whatever other labels are.
+        seed: an int. Which part of a label it draws is no matter of other labels.
         operation: what errors call it.
 
     Returns:
@@ -71,7 +71,11 @@ def drawn(
     """
     shares = _checked(network, keep, operation)
     number = _checked_seed(seed, keep, operation)
-    found = (_drawn(network, label, share, number) for label, share in shares.items())
+    ways = _divided(network, tuple(shares))
+    found = (
+        _drawn(network.sizes[label], label, share, number, ways[label])
+        for label, share in shares.items()
+    )
     return tuple(share for share in found if share.scale > 1)
 
 
@@ -84,11 +88,8 @@ def part(network: Network, label: str, number: int, parts: int) -> Share:
     (Share(label='n', start=0, size=2, step=1, scale=3),
      Share(label='o0', start=1, size=2, step=3, scale=3))
     """
-    size = network.sizes[label]
-    if _divided(network)[label] == "spread":
-        return Share(label, number, -(-(size - number) // parts), parts, parts)
-    start, stop = size * number // parts, size * (number + 1) // parts
-    return Share(label, start, stop - start, 1, parts)
+    way = _divided(network, (label,))[label]
+    return _part(network.sizes[label], label, number, parts, way)
 
 
 def kept(network: Network, shares: Iterable[Share]) -> Network:
@@ -107,47 +108,50 @@ def kept(network: Network, shares: Iterable[Share]) -> Network:
 
 
 @lru_cache(maxsize=1024)
-def _divided(network: Network) -> Mapping[str, str]:
-    """How the labels of the arrays are divided: "spread", "blocks" or "never".
+def _divided(network: Network, labels: tuple[str, ...]) -> Mapping[str, str]:
+    """How labels of arrays are divided together: "spread", "blocks" or "never".
 
-    Residue classes of a label along a pattern, where a pattern can say so; no part can
-    be taken of what a padding mode copies from.
+    Residue classes of a label along a pattern, where patterns can say so beside those
+    of the labels before it; no part can be taken of what a padding mode copies from.
     """
-    read = dict.fromkeys(label for op in network.inputs for label in op.labels)
     legs = {label for op in network.patterns for label in op.labels}
-    return {
-        label: "spread"
-        if label in legs and _can_be(network, label, 2)
-        else "blocks"
-        if _can_be(network, label, 1)
-        else "never"
-        for label in read
-    }
+    ways = {}
+    for label in labels:
+        ways[label] = "never"
+        for way, step in (("spread", 2), ("blocks", 1)):
+            if way == "spread" and label not in legs:
+                continue
+            size = min(2, (network.sizes[label] + 1) // 2)
+            try:
+                network = restrict(network, label, 0, size, step)
+            except NetworkError:
+                continue
+            ways[label] = way
+            break
+    return ways
 
 
-def _can_be(network: Network, label: str, step: int) -> bool:
-    """Whether a part of a label with such a step can be kept."""
-    try:
-        restrict(network, label, 0, min(2, (network.sizes[label] + 1) // 2), step)
-    except NetworkError:
-        return False
-    return True
-
-
-def _drawn(network: Network, label: str, share: float, seed: int) -> Share:
+def _drawn(size: int, label: str, share: float, seed: int, way: str) -> Share:
     """One of ``parts`` parts, each as likely; their number is drawn where it must be.
 
     With ``q`` the probability of the smaller number ``s``, ``q/s + (1 - q)/(s + 1)`` is
     the share.
     """
-    most = max(1, network.sizes[label])
+    most = max(1, size)
     first, second = _uniform(seed, label)
     share = max(share, 1 / most)
     parts = int(1 / share)
     if first >= parts * (share * (parts + 1) - 1):
         parts += 1
     parts = min(parts, most)
-    return part(network, label, int(second * parts), parts)
+    return _part(size, label, int(second * parts), parts, way)
+
+
+def _part(size: int, label: str, number: int, parts: int, way: str) -> Share:
+    if way == "spread":
+        return Share(label, number, -(-(size - number) // parts), parts, parts)
+    start, stop = size * number // parts, size * (number + 1) // parts
+    return Share(label, start, stop - start, 1, parts)
 
 
 def _uniform(seed: int, label: str) -> tuple[float, float]:
@@ -165,21 +169,21 @@ def _checked(network: Network, keep: Any, operation: str) -> dict[str, float]:
             f"{operation}: keep is {keep!r:.60}; give a mapping from labels to shares, "
             "as {'n': 0.5}"
         )
-    ways = _divided(network)
+    read = tuple(dict.fromkeys(label for op in network.inputs for label in op.labels))
     for label, share in keep.items():
-        if label not in ways:
-            listed = ", ".join(f"{name} ({network.sizes[name]})" for name in ways)
+        if label not in read:
+            listed = ", ".join(f"{name} ({network.sizes[name]})" for name in read)
             raise ArgumentError(
                 f"{operation}: keep has {label!r}, which is on no array that is read "
                 f"[labels: {listed}]; keep a share of one of these"
             )
-        if ways[label] == "never":
+        if _divided(network, (label,))[label] == "never":
             raise ArgumentError(
                 f"{operation}: keep has {label!r}, which a padding mode copies from; "
                 "keep a share of the output positions instead"
             )
         _check_share(operation, label, share)
-    return {label: float(keep[label]) for label in ways if label in keep}
+    return {label: float(keep[label]) for label in read if label in keep}
 
 
 def _check_share(operation: str, label: str, share: Any) -> None:

@@ -60,7 +60,10 @@ def _marginals(
         if not mine & made and mine.bit_count() == made.bit_count() == 1:
             found.append(j)
     for count in range(2, min(3, len(found)) + 1):
-        yield from combinations(found, count)
+        for chosen in combinations(found, count):
+            legs = [problem.legs[j] for j in chosen]
+            if all(not a & b for a, b in combinations(legs, 2)):
+                yield chosen  # no leg is shared: it would stand for two at once
 
 
 def _near(problem: Problem, subset: int, free: Sequence[int]) -> int:

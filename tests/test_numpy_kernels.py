@@ -13,6 +13,8 @@ from tnconv import networks
 from tnconv.execution.program import AxisMap, Constant, Matmul, Program, Sum, View
 from tnconv.execution.registry import backend
 from tnconv.pattern import IndexPattern
+from tnconv.planning.problem import Problem
+from tnconv.planning.sites import meetings
 from tnconv.testing import evaluate
 
 
@@ -92,4 +94,17 @@ def test_kfac_reduce_reads_its_input_once() -> None:
     x = np.arange(3 * 2 * 9 * 8.0).reshape(3, 2, 9, 8)
     reads = [s for s in expression.planned.program.steps if 0 in s.sources]
     assert len(reads) == 1
+    assert np.allclose(expression(x), evaluate(network, {"x": x}), rtol=1e-12)
+
+
+def test_patterns_that_share_a_leg_are_not_one_array() -> None:
+    """Two patterns that make one output label of two input labels."""
+    text = "x: n i j, i ~ o + k - 1, j ~ o + l -> n o"
+    sizes, x = {"o": 4, "k": 3, "l": 2}, np.arange(2 * 5 * 5.0).reshape(2, 5, 5)
+    network = tnconv.parse(text, shapes={"x": x.shape}, sizes=sizes)
+    problem = Problem(network)
+    (first,) = (1 << j for j in problem.arrays)
+    met = list(meetings(problem, first, [], problem.constraints, 3))
+    assert met and all(len(chosen) == 1 for _, chosen in met)
+    expression = tnconv.expression(network, dtype="float64", forms=["constant"])
     assert np.allclose(expression(x), evaluate(network, {"x": x}), rtol=1e-12)

@@ -4,9 +4,7 @@ around some patterns."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import reduce
 from itertools import combinations
-from operator import or_
 
 from tnconv.planning.problem import Problem
 
@@ -63,14 +61,9 @@ def _marginals(
             found.append(j)
     for count in range(2, min(3, len(found)) + 1):
         for chosen in combinations(found, count):
-            if _are_apart([problem.legs[j] for j in chosen]):
-                yield chosen
-
-
-def _are_apart(sets: Sequence[int]) -> bool:
-    """Whether no two sets of labels meet: a padding mode and the pattern behind it are
-    no two constraints on a value."""
-    return sum(labels.bit_count() for labels in sets) == reduce(or_, sets).bit_count()
+            legs = [problem.legs[j] for j in chosen]
+            if all(not a & b for a, b in combinations(legs, 2)):
+                yield chosen  # no leg is shared: it would stand for two at once
 
 
 def _near(problem: Problem, subset: int, free: Sequence[int]) -> int:

@@ -60,7 +60,19 @@ def _marginals(
         if not mine & made and mine.bit_count() == made.bit_count() == 1:
             found.append(j)
     for count in range(2, min(3, len(found)) + 1):
-        yield from combinations(found, count)
+        for chosen in combinations(found, count):
+            if _are_apart(problem, chosen):
+                yield chosen
+
+
+def _are_apart(problem: Problem, chosen: tuple[int, ...]) -> bool:
+    """Whether no leg is on two of the patterns: as with the axes of a convolution."""
+    legs = 0
+    for j in chosen:
+        if legs & problem.legs[j]:
+            return False
+        legs |= problem.legs[j]
+    return True
 
 
 def _near(problem: Problem, subset: int, free: Sequence[int]) -> int:
@@ -101,7 +113,8 @@ def _joints(
     for group in groups.values():
         for count in range(1, min(widest, len(group)) + 1):
             for chosen in combinations(group, count):
-                if _is_closed(problem, taken, mine | theirs, chosen):
+                apart = _are_apart(problem, chosen)
+                if apart and _is_closed(problem, taken, mine | theirs, chosen):
                     yield chosen
 
 

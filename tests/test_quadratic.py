@@ -117,3 +117,26 @@ def test_the_order_follows_the_cost() -> None:
         flops = tnconv.expression(network, backend="numpy").planned.flops
         ratios.append(flops / (forming * positions))
     assert ratios[0] < 0.5 < ratios[1] < 1.5
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case("hessian_diagonal", {"x": (1, 1, 1), "diagonal": (1, 1, 1)}, (1,), {}),
+        Case(
+            "input_hessian_diagonal",
+            {"weight": (1, 1, 2, 3), "diagonal": (1, 1, 1, 2)},
+            ((1, 4),),
+            {
+                "stride": (4, 3),
+                "padding": ((1, 1), (4, 4)),
+                "dilation": (1, 3),
+                "padding_mode": "circular",
+            },
+        ),
+    ],
+    ids=lambda case: case.operation,
+)
+def test_patterns_with_a_leg_in_common_are_no_dimensions(case: Case) -> None:
+    """One output or one input for both: not two axes of one convolution."""
+    check(case, NUMPY, "float64", 0)

@@ -61,9 +61,18 @@ def _marginals(
             found.append(j)
     for count in range(2, min(3, len(found)) + 1):
         for chosen in combinations(found, count):
-            legs = [problem.legs[j] for j in chosen]
-            if all(not a & b for a, b in combinations(legs, 2)):
-                yield chosen  # no leg is shared: it would stand for two at once
+            if _are_apart(problem, chosen):
+                yield chosen
+
+
+def _are_apart(problem: Problem, chosen: tuple[int, ...]) -> bool:
+    """Whether no leg is on two of the patterns: as with the axes of a convolution."""
+    legs = 0
+    for j in chosen:
+        if legs & problem.legs[j]:
+            return False
+        legs |= problem.legs[j]
+    return True
 
 
 def _near(problem: Problem, subset: int, free: Sequence[int]) -> int:
@@ -104,7 +113,8 @@ def _joints(
     for group in groups.values():
         for count in range(1, min(widest, len(group)) + 1):
             for chosen in combinations(group, count):
-                if _is_closed(problem, taken, mine | theirs, chosen):
+                apart = _are_apart(problem, chosen)
+                if apart and _is_closed(problem, taken, mine | theirs, chosen):
                     yield chosen
 
 

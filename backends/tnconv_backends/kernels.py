@@ -190,8 +190,17 @@ class Kernels:
         return lambda a, b: a + b
 
     def stack(self, step: Stack, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
-        """The library's own stack."""
-        return lambda *parts: self.xp.stack(parts, axis=0)
+        """The library's own stack, its dimensions permuted where they are asked for in
+        another order."""
+        xp, dims, order = self.xp, step.dims, step.order
+        if order == tuple(range(len(dims))):
+            return lambda *parts: xp.reshape(xp.stack(parts, axis=0), step.shape)
+
+        def run(*parts: Array) -> Array:
+            found = xp.reshape(xp.stack(parts, axis=0), dims)
+            return xp.reshape(xp.permute_dims(found, order), step.shape)
+
+        return run
 
     def constant(
         self, step: Constant, shapes: Sequence[Shape], overwrite: bool

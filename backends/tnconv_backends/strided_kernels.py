@@ -16,6 +16,7 @@ from tnconv.execution.program import (
     MultiplySum,
     Pad,
     Shape,
+    Stack,
     View,
 )
 from tnconv_backends.kernels import Kernel, Kernels
@@ -92,6 +93,20 @@ class StridedKernels(Kernels):
                 target = window(found, maps, part.shape)
                 _accumulate(target, part, fresh and step.injective)
             return found
+
+        return run
+
+    def stack(self, step: Stack, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """Each array is assigned to its place."""
+        library, places, split = self.library, step.places, step.dims[step.lead :]
+        written, inverse = step.written, step.inverse
+
+        def run(*parts: Array) -> Array:
+            found = library.empty(written, dtype=self.dtype)
+            whole = found.transpose(inverse)
+            for place, part in zip(places, parts, strict=True):
+                whole[place] = part.reshape(split)
+            return found.reshape(step.shape)
 
         return run
 

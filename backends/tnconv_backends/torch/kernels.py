@@ -138,7 +138,17 @@ class TorchKernels(Kernels):
         return torch.add
 
     def stack(self, step: Stack, shapes: Shapes, overwrite: bool) -> Kernel:
-        return lambda *parts: torch.stack(parts)
+        """Each array is copied to its place."""
+        places, split = step.places, step.dims[step.lead :]
+
+        def run(*parts: Array) -> Array:
+            found = parts[0].new_empty(step.written)
+            whole = found.permute(step.inverse)
+            for place, part in zip(places, parts, strict=True):
+                whole[place].copy_(part.reshape(split))
+            return found.view(step.shape)
+
+        return run
 
     def conjugate(self, step: Conjugate, shapes: Shapes, overwrite: bool) -> Kernel:
         """Lazy: products and copies resolve it as they read."""

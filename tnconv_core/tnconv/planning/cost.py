@@ -162,7 +162,11 @@ def _add(step: Add, builder: Builder) -> Cost:
 def _stack(step: Stack, builder: Builder) -> Cost:
     m = builder.machine
     nbytes = size_of(step.shape) * builder.itemsize
-    return Cost(m.call * 2 + copy_seconds(nbytes, (64, True), builder), 0, 2 * nbytes)
+    split = step.dims[step.lead :]
+    into = [row_major(step.written)[d] for d in step.inverse[step.lead :]]
+    run = inner_run(split, row_major(split), into)
+    calls = m.call + len(step.sources) * (m.call + m.view)
+    return Cost(calls + copy_seconds(nbytes, run, builder), 0, 2 * nbytes)
 
 
 def _constant(step: Constant, builder: Builder) -> Cost:
@@ -270,7 +274,10 @@ def workspace(machine: Machine, itemsize: int) -> Callable[[Step, list[Shape]], 
         if isinstance(step, Spectral):
             return 2 * sum(spectra_bytes(step, sources, itemsize))
         if isinstance(step, Native):
-            return size_of(sources[0]) * itemsize
+            # arrays are packed; threads add up results of their own
+            copies = 2 if step.convolution.role == "weight" else 1
+            packed = sum(map(size_of, sources)) + copies * size_of(step.shape)
+            return packed * itemsize
         if isinstance(step, AddInto) and not machine.strided:
             return 2 * size_of(step.shape) * itemsize
         return 0

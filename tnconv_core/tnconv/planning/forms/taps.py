@@ -143,7 +143,7 @@ def _cropped(b: Builder, cast: Casting, value: Value, total: int) -> Value:
 def _stacked(b: Builder, value: Value, parts: list[int], kernels: list[str]) -> Value:
     count = b.size(kernels)
     shape = (count, *b.shapes[value.register])
-    register = b.add(Stack(tuple(b.all_turns(parts, count)), shape))
+    register = b.add(Stack.along(tuple(b.all_turns(parts, count)), shape))
     leading = Axis.of(count, *kernels, sizes=b.sizes)
     return Value(register, (leading, *value.axes))
 

@@ -20,6 +20,8 @@ COMMANDS = {
     "memory": "benchmarks.memory",
     "overhead": "benchmarks.overhead",
     "regret": "benchmarks.regret",
+    "clients": "benchmarks.clients",
+    "dropout": "benchmarks.dropout",
 }
 
 

@@ -119,11 +119,17 @@ class Case:
             build = getattr(networks, f"{prefix}_input_vjp")
             return build(shapes["weight"], v, layer.input_size, **hyper)
         if self.operation.startswith("kfac"):
-            hyper["approximation"] = self.kind
+            hyper |= factor_keywords(self.kind)
             return networks.kfac_input_factor(x, layer.kernel_size, **hyper)
         build = getattr(networks, f"{prefix}_weight_vjp")
         each = self.operation == "per-example"
         return build(x, v, layer.kernel_size, per_example=each, **hyper)
+
+
+def factor_keywords(kind: str) -> dict[str, str]:
+    """How tnconv is asked for the factor that all contestants compute, einconv's."""
+    over = {"expand": "batch", "reduce": "both"}
+    return {"approximation": kind, "normalization": over[kind]}
 
 
 def kind(operation: str, layer: Layer) -> str:

@@ -19,10 +19,10 @@ def fix_threads(threads: int) -> None:
     os.environ.update(dict.fromkeys(THREADS, str(threads)))
 
 
-def versions() -> dict[str, str]:
+def versions(more: tuple[str, ...] = ()) -> dict[str, str]:
     """Of Python and of everything that is measured, where installed."""
     found = {"python": platform.python_version()}
-    for name in NAMED:
+    for name in (*NAMED, *more):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

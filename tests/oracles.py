@@ -11,6 +11,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tests.factors import kfac_input_factor as kfac_input_factor
+from tests.factors import kfac_output_factor as kfac_output_factor
+from tests.factors import kfac_transpose_input_factor as kfac_transpose_input_factor
+from tests.factors import unfolded_inputs as unfolded_inputs
+from tests.factors import unfolded_transpose_inputs as unfolded_transpose_inputs
 from tests.positions import conv_setting, per_axis, transposed_setting
 
 Array = NDArray[Any]
@@ -105,40 +110,6 @@ def conv_weight_jacobian(
     in_channels = x.shape[x.ndim - axes - 1] // hyper.get("groups", 1)
     shape = (out_channels, in_channels, *per_axis(kernel_size, axes))
     return jacobian(lambda weight: conv(x, weight, **hyper), shape, x.dtype)
-
-
-def kfac_input_factor(
-    x: Array,
-    kernel_size: Any,
-    *,
-    approximation: str = "expand",
-    normalization: str = "batch",
-    **hyper: Any,
-) -> Array:
-    """The unfolded input of every group, position after position, squared and summed.
-
-    Integers are summed first and divided once, rounding down.
-    """
-    axes = x.ndim - 2 if isinstance(kernel_size, int) else len(kernel_size)
-    kernel, groups = per_axis(kernel_size, axes), hyper.get("groups", 1)
-    x, _ = batched(x, axes)
-    setting = conv_setting(x.shape[2:], kernel, hyper)
-    xg = grouped(x, groups, 1)
-    columns = np.zeros((*xg.shape[:3], *kernel, *setting.output), x.dtype)
-    for i, o, k in setting:
-        columns[at(*k, *o)] += xg[at(*i)]
-    batch, positions = x.shape[0], math.prod(setting.output)
-    flat = columns.reshape(*xg.shape[:2], xg.shape[2] * math.prod(kernel), positions)
-    divisor = {"none": 1, "batch": max(1, batch), "position": max(1, batch)}
-    count = divisor[normalization]
-    if approximation == "reduce":
-        flat = flat.sum(-1, keepdims=True)
-        count *= 1 if normalization == "none" else positions**2
-    elif normalization == "position":
-        count *= positions
-    out = np.einsum("ngao,ngbo->gab", flat, flat.conj())
-    result: Array = out // count if out.dtype.kind in "iu" else out / count
-    return result
 
 
 def jacobian(function: Linear, shape: tuple[int, ...], dtype: Any) -> Array:

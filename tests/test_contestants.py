@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from benchmarks import contestants
-from benchmarks.cases import OPERATIONS, Cannot, Case, make
+from benchmarks.cases import OPERATIONS, Cannot, Case, factor_keywords, make
 from benchmarks.expected import expected
 from benchmarks.layers import Layer
 from tests import oracles
@@ -138,9 +138,8 @@ def by_loops(case: Case) -> Any:
         vjp = getattr(oracles, f"{prefix}_input_vjp")
         return vjp(arrays["weight"], v, layer.input_size, **hyper)
     if case.operation.startswith("kfac"):
-        return oracles.kfac_input_factor(
-            arrays["wide"], layer.kernel_size, approximation=case.kind, **hyper
-        )
+        hyper |= factor_keywords(case.kind)
+        return oracles.kfac_input_factor(arrays["wide"], layer.kernel_size, **hyper)
     vjp = getattr(oracles, f"{prefix}_weight_vjp")
     each = case.operation == "per-example"
     return vjp(x, v, layer.kernel_size, per_example=each, **hyper)

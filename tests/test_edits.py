@@ -172,6 +172,20 @@ def test_restrict_keeps_a_slice(label: str, start: int, size: int, step: int) ->
     assert np.array_equal(evaluate(restricted, a), expected)
 
 
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (1, 3), (2, 1)])
+def test_a_step_on_an_input_leg_reads_kernel_or_output_backwards(
+    stride: int, dilation: int
+) -> None:
+    hyper = {"stride": stride, "dilation": dilation, "padding": 2}
+    network = networks.conv((2, 3, 11), (4, 3, 3), **hyper)  # type: ignore[arg-type]
+    found = edits.restrict(network, "i0", 1, 4, 3)
+    a = integer_arrays(network)
+    expected = evaluate(found, a)
+    a["x"][..., [i for i in range(11) if i not in (1, 4, 7, 10)]] = 0
+    assert np.array_equal(expected, evaluate(network, a))
+    assert np.any(expected)
+
+
 def test_conjugated_and_renamed_inputs() -> None:
     inner = parse("x: a -> a", shapes={"x": (2,)})
     outer = parse("{a -> a}: a, conj w: a -> a", shapes={"x0": (2,), "w": (2,)})

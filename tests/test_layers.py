@@ -166,9 +166,12 @@ def check_factors(
     columns = unfolded(layer, x)
     means = columns.mean(-1, keepdim=True)
     given, kernel = library.array(x.numpy(), dtype), tuple(layer["kernel_size"])
-    for approximation, a in (("expand", columns), ("reduce", means)):
+    for approximation, over, a in (
+        ("expand", "batch", columns),
+        ("reduce", "both", means),
+    ):
         want = torch.einsum("ngao,ngbo->gab", a, a).numpy() / 2
-        known: dict[str, Any] = {"approximation": approximation, **hyper(layer)}
+        known = {"approximation": approximation, "normalization": over, **hyper(layer)}
         found = functions.kfac_input_factor(given, kernel, **known)
         scale = float(np.abs(want).max())
         np.testing.assert_allclose(

@@ -1,5 +1,6 @@
 """Builders give the networks their operations are: evaluated by definition, exactly."""
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -17,24 +18,30 @@ TWINS = tuple(name for name in OPERATIONS if not name.endswith("jvp"))
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
 
-def built(case: Case) -> Network:
-    """The network of a case; a bias is no part of it."""
+def built(case: Case) -> tuple[Network, ...]:
+    """The networks of a case, to be added; an array of a bias is no part of it."""
     shapes = {k: s for k, s in case.shapes.items() if k != "bias"}
     builder = getattr(networks, case.operation)
     network: Network = builder(*shapes.values(), *case.extra, **case.hyper)
     assert list(network.arguments) == list(shapes)  # in the order of the arguments
-    return network
+    if not case.hyper.get("bias"):
+        return (network,)
+    module = import_module(builder.__module__)
+    of_terms = getattr(module, f"{case.operation}_terms")
+    terms: tuple[Network, ...] = of_terms(*shapes.values(), *case.extra, **case.hyper)
+    assert terms[0] == network
+    return terms
 
 
 def check_twin(case: Case, seed: int) -> None:
     arrays = case.integers(seed)
     arrays.pop("bias", None)
-    network = built(case)
-    if network.scale.denominator > 1:
+    terms = built(case)
+    if any(network.scale.denominator > 1 for network in terms):
         arrays = {k: v.astype(float) for k, v in arrays.items()}
     expected = case.apply(oracles, arrays)
-    assert network.shape == expected.shape
-    found = evaluate(network, arrays, expected.dtype)
+    assert {network.shape for network in terms} == {expected.shape}
+    found = sum(evaluate(network, arrays, expected.dtype) for network in terms)
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 

@@ -167,6 +167,15 @@ def layers(count: int, size: int = 10) -> Network:
     return network
 
 
+def test_a_padding_mode_and_its_pattern_are_no_two_marginals() -> None:
+    hyper: dict[str, Any] = {"padding": ((3, -2),), "padding_mode": "replicate"}
+    shapes = (3, 2, 14), (6, 1, 5)
+    network = networks.conv(*shapes, stride=3, dilation=3, groups=2, **hyper)
+    arrays = arrays_for(network)
+    found = tnconv.expression(network, dtype="float64")(**arrays)
+    assert np.allclose(found, evaluate(network, arrays))
+
+
 @pytest.mark.parametrize("planner", ["exact", "cotengra", "opt_einsum"])
 @pytest.mark.parametrize("count", [2, 3])
 def test_layers_in_a_row(planner: str, count: int) -> None:

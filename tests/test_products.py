@@ -10,9 +10,9 @@ from tests import oracles
 import tnconv
 from tnconv.execution import ways
 from tnconv.execution.program import Block, Loop, MultiplySum, Program, Scale, Sum
-from tnconv.execution.ways import product_of
+from tnconv.execution.ways import fills, product_of
 from tnconv_backends.numpy import NumPyKernels
-from tnconv_backends.strided_kernels import StridedKernels, fills
+from tnconv_backends.strided_kernels import StridedKernels
 
 Array = NDArray[Any]
 SIZES = (3, 5, 2, 40)

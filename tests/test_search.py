@@ -18,7 +18,7 @@ from tests.test_planning import CASES, arrays_for, gram, layers, run_planned, sc
 import tnconv
 from tnconv import networks
 from tnconv.axis import Axis
-from tnconv.edits import rename_inputs
+from tnconv.edits import rename_inputs, without_conjugates
 from tnconv.edits import replace as put
 from tnconv.network import Input, Network
 from tnconv.options import changed, current
@@ -185,7 +185,9 @@ def test_plans_along_trees_are_near_the_exact_ones(
     exact = tnconv.expression(TREES[case], planner="exact", **how).plan
     tree = tnconv.expression(TREES[case], planner=planner, **how).plan
     assert tree.source == f"{planner}'s tree"
-    assert exact.seconds * 0.999 <= tree.seconds <= 1.2 * exact.seconds
+    # the exact search keeps one layout of each subset, so a tree that takes the axes in
+    # another order may end up cheaper, a few percent at most in these
+    assert exact.seconds / 1.1 <= tree.seconds <= 1.2 * exact.seconds
 
 
 def test_large_networks_follow_a_tree() -> None:
@@ -289,6 +291,20 @@ def test_axes_rename_both_ways() -> None:
     assert mirror.axes(mirror.axes(axes)) == axes
     assert mirror.axes(axes) != axes
     assert mirror.named(("gemm", ("c", 1))) == ("gemm", ("c'", 1))
+
+
+def test_copies_with_a_label_in_common_are_told_apart() -> None:
+    factor = networks.kfac_input_factor(
+        (1, 1, 11, 4), (3, 2), stride=(2, 1), dilation=(3, 2), normalization="none"
+    )
+    network = simplify(without_conjugates(factor)).network
+    first, second = network.inputs
+    assert set(first.labels) & set(second.labels)
+    planned = plan_network(network, MACHINES[0], 8, current())
+    arrays = arrays_for(network)
+    assert np.array_equal(
+        run_planned("numpy", planned, arrays), evaluate(network, arrays)
+    )
 
 
 # ---- how long planning takes; limits are four times what the slower backend needs

@@ -13,19 +13,40 @@ from tnconv.pattern import IndexPattern
 from tnconv.reindex import IndexMap
 
 Array = Any
+LEGS = ("input", "output", "kernel")
 
 
 def constant(xp: Any, step: Constant, dtype: Any, device: Any) -> Array:
-    """The array of a :class:`Constant` step."""
-    if isinstance(step.record, IndexMap):
-        entries = _index_map(xp, step.record, device)
-        summed = tuple(
-            j for j, leg in enumerate(("input", "output")) if leg not in step.legs
-        )
+    """The array of a :class:`Constant` step: one factor after another."""
+    found, dims = xp.ones((), dtype=dtype, device=device), []
+    for number, record in enumerate(step.records):
+        legs = tuple(leg for leg in LEGS if (number, leg) in step.legs)
+        factor = _factor(xp, record, legs, dtype, device)
+        wide = (*found.shape, *(1 for _ in legs))
+        found = xp.reshape(found, wide) * factor
+        dims += [(number, leg) for leg in legs]
+    order = tuple(dims.index(leg) for leg in step.legs)
+    if order == tuple(range(len(order))):
+        return found
+    flat = xp.reshape(xp.permute_dims(found, order), (-1,))  # in order of memory
+    return xp.reshape(flat, step.shape)
+
+
+def _factor(
+    xp: Any,
+    record: IndexPattern | IndexMap,
+    kept: tuple[str, ...],
+    dtype: Any,
+    device: Any,
+) -> Array:
+    """One record over some of its legs, in their order."""
+    legs: tuple[str, ...] = ("input", "output")
+    if isinstance(record, IndexMap):
+        entries = _index_map(xp, record, device)
     else:
-        legs = _widened(step.record, step.legs)
-        entries = _PATTERNS[legs](xp, step.record, device)
-        summed = tuple(j for j, leg in enumerate(legs) if leg not in step.legs)
+        legs = _widened(record, kept)
+        entries = _PATTERNS[legs](xp, record, device)
+    summed = tuple(j for j, leg in enumerate(legs) if leg not in kept)
     entries = xp.astype(entries, dtype)
     return xp.sum(entries, axis=summed, dtype=dtype) if summed else entries
 
@@ -34,9 +55,9 @@ def _widened(record: IndexPattern, legs: tuple[str, ...]) -> tuple[str, ...]:
     """The legs to compute over: at least two, so that the third can be solved for."""
     if len(legs) >= 2:
         return legs
-    wide = [leg for leg in ("input", "output", "kernel") if leg not in legs]
+    wide = [leg for leg in LEGS if leg not in legs]
     extra = sorted(wide, key=lambda leg: getattr(record, leg))[: 2 - len(legs)]
-    return tuple(a for a in ("input", "output", "kernel") if a in (*legs, *extra))
+    return tuple(a for a in LEGS if a in (*legs, *extra))
 
 
 def _range(xp: Any, size: int, device: Any, axis: int, ndim: int) -> Array:

@@ -19,8 +19,9 @@ from tnconv.execution.program import (
     Stack,
     View,
 )
+from tnconv.execution.ways import fills
 from tnconv_backends.kernels import Kernel, Kernels
-from tnconv_backends.strided import strided, turns
+from tnconv_backends.strided import plain_turn, strided, turns
 
 Array = Any
 
@@ -37,6 +38,10 @@ class StridedKernels(Kernels):
         _, strides = strided(maps, x.strides, len(dims))
         start = x[tuple([slice(axis.offset, axis.offset + 1) for axis in maps])]
         return self.as_strided(start, dims, strides)
+
+    def windows(self, maps: Sequence[AxisMap], dims: Shape, shape: Shape) -> Kernel:
+        """A function that takes this view of any array of a shape."""
+        return lambda x: self.window(x, maps, dims)
 
     def pad(self, step: Pad, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """Zeros, and one assignment of what exists."""
@@ -62,12 +67,16 @@ class StridedKernels(Kernels):
     def view(self, step: View, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """A strided view; a copy of it where memory of its own is asked for."""
         dims, shape, copy = step.dims, step.shape, step.copy
-        fused, library, window = dims != shape, self.library, self.window
+        fused, library = dims != shape, self.library
+        window = self.windows(step.maps, dims, shapes[0])
+        turn = plain_turn(step, shapes[0])
+        if turn is not None and not copy:
+            return turn
 
         def run(x: Array) -> Array:
             if not x.size:
                 return library.zeros(shape, x.dtype)
-            found = window(x, step.maps, dims)
+            found = window(x)
             if copy:
                 found = found.copy()  # never the argument itself
             return found.reshape(shape) if fused else found
@@ -142,28 +151,6 @@ class StridedKernels(Kernels):
             return total
 
         return run
-
-
-def fills(step: Loop) -> bool:
-    """Whether the blocks write all of the result, in parts that are equal or apart.
-
-    >>> from tnconv.execution.program import Block
-    >>> halves = [Block((), ((0, 2),), 0), Block((), ((2, 4),), 0)]
-    >>> fills(Loop((), (4,), tuple(halves), ()))
-    True
-    >>> fills(Loop((), (5,), tuple(halves), ()))
-    False
-    """
-    parts = {block.write for block in step.blocks}
-    count = 1
-    for axis, size in enumerate(step.shape):
-        spans = sorted({part[axis] for part in parts})
-        ends = [0, *(stop for _, stop in spans)]
-        starts = [*(start for start, _ in spans), size]
-        if ends != starts:
-            return False
-        count *= len(spans)
-    return count == len(parts)
 
 
 def _accumulate(target: Array, part: Array, assign: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.cases import READS, Case
+from benchmarks.cases import READS, Case, factor_keywords
 
 NAME = "tnconv"
 TIMED = "the public function; planned and compiled by the call before the clock starts"
@@ -28,7 +28,7 @@ def build(case: Case) -> Callable[[], Any]:
         input_vjp = getattr(tnconv, f"{prefix}_input_vjp")
         return lambda: input_vjp(weight, v, layer.input_size, **hyper)
     if case.operation.startswith("kfac"):
-        hyper["approximation"] = case.kind
+        hyper |= factor_keywords(case.kind)
         return lambda: tnconv.kfac_input_factor(x, layer.kernel_size, **hyper)
     weight_vjp = getattr(tnconv, f"{prefix}_weight_vjp")
     hyper["per_example"] = case.operation == "per-example"

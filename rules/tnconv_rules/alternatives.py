@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import lru_cache
 
 from tnconv.network import Input, Network, Operand, Pattern, SubNetwork
 from tnconv.pattern import IndexPattern
@@ -28,13 +27,7 @@ def as_built(network: Network) -> Iterator[Network]:
 
 def simplified(network: Network) -> Iterator[Network]:
     """What the STANDARD rules make of it."""
-    yield _simplified(network)
-
-
-@lru_cache(maxsize=16)
-def _simplified(network: Network) -> Network:
-    """Kept for the alternatives that follow: they all start here."""
-    return simplify(network).network
+    yield simplify(network).network
 
 
 def unit_stride(network: Network, at: int, op: Pattern) -> Network | None:
@@ -92,6 +85,31 @@ def transposed(network: Network, at: int, op: Pattern) -> Network | None:
         or op.input not in network.output_labels
     ):
         return None
+    return _turned(network, at, op)
+
+
+def aligned(network: Network, at: int, op: Pattern) -> Network | None:
+    """R16 where another pattern runs the other way and cannot be turned.
+
+    That one's output leg stands where this one's input leg does, and the reverse:
+    alike, they are one convolution of a pair of arrays.
+    """
+    if op.index.stride != 1:
+        return None
+    arrays = [o.labels for o in network.operands if isinstance(o, Input | SubNetwork)]
+
+    def together(first: str, second: str) -> bool:
+        return any(first in labels and second in labels for labels in arrays)
+
+    for other in network.patterns:
+        if other.index.stride != 1 and together(other.output, op.input):
+            if together(other.input, op.output):
+                return _turned(network, at, op)
+    return None
+
+
+def _turned(network: Network, at: int, op: Pattern) -> Network | None:
+    """The network with one pattern transposed, its kernel read backwards."""
     flipped = network.fresh(op.kernel)
     pattern = Pattern(op.index.transpose(), op.output, op.input, flipped)
     values = {op.kernel: (((flipped, -1),), op.index.kernel - 1)}
@@ -176,7 +194,7 @@ def everywhere(change: Change) -> Callable[[Network], Iterator[Network]]:
     """The alternative that changes each pattern of the simplified network it can."""
 
     def apply(network: Network) -> Iterator[Network]:
-        start = found = _simplified(network)
+        start = found = simplify(network).network
         for op in start.patterns:
             if op in found.operands:
                 changed = change(found, found.operands.index(op), op)
@@ -197,6 +215,9 @@ UNIT_DILATION = Alternative(
 )
 TRANSPOSED = Alternative(
     "transposed", everywhere(transposed), "R16: an input gradient as a convolution."
+)
+ALIGNED = Alternative(
+    "aligned", everywhere(aligned), "R16: patterns that run in opposite ways, alike."
 )
 SPLIT = Alternative(
     "split", everywhere(split), "R11 reversed: a window of its own for every operand."
@@ -219,6 +240,7 @@ ALTERNATIVES = (
     UNIT_STRIDE,
     UNIT_DILATION,
     TRANSPOSED,
+    ALIGNED,
     SPLIT,
     COMPOSED,
     PADDED,

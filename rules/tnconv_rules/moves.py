@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from tnconv.axis import Axis, Term
-from tnconv.edits import restrict_operand
 from tnconv.network import (
     Input,
     Network,
@@ -20,6 +19,7 @@ from tnconv.network import (
     SubNetwork,
     rename_operand,
 )
+from tnconv.restrict import restrict_operand
 
 Relation = Pattern | Reindex
 

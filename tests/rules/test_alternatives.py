@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from hypothesis.strategies import integers
 
-from tnconv.edits import replace, transpose
+from tnconv.edits import replace, restrict, transpose
 from tnconv.network import Network
+from tnconv.networks import conv_weight_vjp
 from tnconv.notation import parse
 from tnconv.rewrite import Alternative, Rule, alternatives, simplify
 from tnconv.testing import check_rule, evaluate, integer_arrays, networks
 from tnconv_rules import ALTERNATIVES
-from tnconv_rules.alternatives import COMPOSED, SPLIT, TRANSPOSED, UNIT_STRIDE
+from tnconv_rules.alternatives import ALIGNED, COMPOSED, SPLIT, TRANSPOSED, UNIT_STRIDE
 
 
 def assert_same(before: Network, after: Network) -> None:
@@ -48,6 +49,19 @@ def readers(seed: int) -> Network:
     return parse(text, sizes=sizes)
 
 
+def opposite(seed: int) -> Network:
+    """A pattern with a stride, and one of stride 1 that runs the other way."""
+    random = Random(seed)
+    stride, kernel, padding = (random.choice(range(*e)) for e in (ENDS[0], *ENDS[2:]))
+    taps, dilation, low = (random.choice(range(*e)) for e in (ENDS[2], *ENDS[1::2]))
+    text = (
+        f"x: n i j, i ~ {stride + 1} o + k {-padding:+d}, y: m o p, "
+        f"p ~ j + {dilation} l {-low:+d} -> n m k l"
+    )
+    sizes = {"n": 2, "m": 2, "i": 7, "j": 5, "o": 3, "p": 6, "k": kernel, "l": taps}
+    return parse(text, sizes=sizes)
+
+
 SEEDS = integers(0, 2**32)
 ENDS = ((1, 4), (1, 3), (1, 4), (-1, 3))  # stride, dilation, kernel, padding
 
@@ -58,7 +72,7 @@ def test_alternative_keeps_the_value(alternative: Alternative) -> None:
         return next(iter(alternative.apply(network)), None)
 
     as_rule = Rule(alternative.name, "alternatives", first, alternative.doc)
-    drawn = networks() | SEEDS.map(rows) | SEEDS.map(readers)
+    drawn = networks() | SEEDS.map(rows) | SEEDS.map(readers) | SEEDS.map(opposite)
     assert check_rule(as_rule, drawn, examples=300) > 0
 
 
@@ -121,6 +135,13 @@ def test_an_input_gradient_becomes_a_convolution() -> None:
     assert (pattern.input, pattern.output) == ("o", "i")
     assert pattern.index.padding == 2 * 2 - 1
     assert list(TRANSPOSED.apply(forward)) == []
+
+
+def test_a_step_on_an_input_and_a_plain_axis_run_alike() -> None:
+    whole = conv_weight_vjp((2, 3, 8, 8), (2, 4, 8, 8), 3, padding=1)
+    found = only(ALIGNED, restrict(whole, "i0", 1, 4, 2))
+    assert [(p.input[0], p.output[0]) for p in found.patterns] == [("o", "i")] * 2
+    assert list(ALIGNED.apply(whole)) == []
 
 
 def test_split_undoes_the_common_pattern() -> None:

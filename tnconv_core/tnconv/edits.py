@@ -14,7 +14,8 @@ from dataclasses import replace as with_fields
 
 from tnconv.axis import Axis
 from tnconv.errors import NetworkError
-from tnconv.network import Input, Network, Operand, Pattern, Reindex, SubNetwork
+from tnconv.network import Input, Network, Operand, SubNetwork
+from tnconv.restrict import restrict as restrict
 from tnconv.splice import splice
 
 
@@ -216,54 +217,6 @@ def batch(network: Network, names: Iterable[str], size: int) -> Network:
     )
     sizes = {**network.sizes, label: size}
     return Network.build(operands, (axis, *network.output), sizes, network.scale)
-
-
-def restrict(
-    network: Network, label: str, start: int, size: int, step: int = 1
-) -> Network:
-    """Keep the values ``start, start+step, ..`` (``size`` of them) of one label.
-
-    Arrays keep their shapes: what is left out is not read, and on the output it stays
-    zero. A sum over the label runs over the kept values only.
-    """
-    have = network.sizes[label]
-    if size < 0 or start < 0 or (size and start + step * (size - 1) >= have):
-        raise NetworkError(f"restrict: {start}:{size}:{step} leaves {label!r} ({have})")
-    operands = tuple(
-        restrict_operand(op, label, start, size, step) for op in network.operands
-    )
-    output = tuple(a.substitute(label, ((label, step),), start) for a in network.output)
-    sizes = {**network.sizes, label: size}
-    return Network.build(operands, output, sizes, network.scale)
-
-
-def restrict_operand(
-    op: Operand, label: str, start: int, size: int, step: int
-) -> Operand:
-    """One operand with a label narrowed; raises where no record can say it."""
-    if label not in op.labels:
-        return op
-    if isinstance(op, (Input, SubNetwork)):
-        axes = tuple(a.substitute(label, ((label, step),), start) for a in op.axes)
-        return with_fields(op, axes=axes)
-    span = step * (size - 1) + 1 if size else 0
-    if isinstance(op, Pattern):
-        index = op.index
-        if label == op.input:
-            if step > 1 and size > 1:
-                raise NetworkError(
-                    f"restrict: a step on input leg {label!r} of a pattern"
-                )
-            return with_fields(op, index=index.narrow_input(start, size))
-        if label == op.output:
-            index = index.narrow_output(start, span).every_output(step)
-        else:
-            index = index.narrow_kernel(start, span).every_kernel(step)
-        return with_fields(op, index=index)
-    assert isinstance(op, Reindex)
-    if label == op.input or (step > 1 and size > 1):
-        raise NetworkError(f"restrict: {label!r} of a padding mode keeps no such slice")
-    return with_fields(op, map=op.map.narrow(start, size))
 
 
 def _fresh_names(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 from tnconv.errors import ArgumentError, NetworkError
 from tnconv.execution.registry import load, plugins
@@ -68,9 +68,14 @@ def simplify(network: Network, rules: Iterable[Rule] | None = None) -> Simplifie
             f"simplify: takes a Network, got {network!r:.60}; "
             "tnconv.parse makes one of text"
         )
-    chosen = default_rules() if rules is None else tuple(rules)
-    network, inside = _simplify_inside(splice_all(network), chosen)
-    network, trace = _fixed_point(network, chosen)
+    return _simplified(network, default_rules() if rules is None else tuple(rules))
+
+
+@lru_cache(maxsize=16)
+def _simplified(network: Network, rules: tuple[Rule, ...]) -> Simplified:
+    """Kept for a while: alternatives all start from what a planner asked for."""
+    network, inside = _simplify_inside(splice_all(network), rules)
+    network, trace = _fixed_point(network, rules)
     return Simplified(network, inside + trace)
 
 
@@ -93,11 +98,13 @@ def alternatives(
     return tuple((label, other) for other, label in found.items())
 
 
+@cache
 def default_rules() -> tuple[Rule, ...]:
     """The rules that are registered under ``tnconv.rules``: ours, then by name."""
     return tuple(item for item in _registered() if isinstance(item, Rule))
 
 
+@cache
 def default_alternatives() -> tuple[Alternative, ...]:
     """The alternatives that are registered under ``tnconv.rules``."""
     return tuple(item for item in _registered() if isinstance(item, Alternative))

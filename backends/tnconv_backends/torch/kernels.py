@@ -28,6 +28,7 @@ from tnconv.execution.program import (
     Sum,
     View,
 )
+from tnconv.execution.ways import fills
 from tnconv_backends.kernels import Kernel, Kernels, scaled_gram, scaled_product
 from tnconv_backends.spectral import bind_spectral
 from tnconv_backends.torch.gather import bind_gather
@@ -155,26 +156,31 @@ class TorchKernels(Kernels):
         return torch.conj
 
     def loop(self, step: Loop, shapes: Shapes, overwrite: bool) -> Kernel:
-        """Results of blocks are added to their part of the total, in place."""
+        """Each block assigns its part, or adds to a part that was begun."""
         bodies = [self.bind_program(body) for body in step.bodies]
-        turns = [
-            (
-                bodies[block.body],
-                [_cut(c, shape) for c, shape in zip(block.reads, shapes, strict=True)],
-                _cut(block.write, step.shape),
-            )
-            for block in step.blocks
-        ]
+        whole, begun, turns = fills(step), set[object](), []
+        make = torch.empty if whole else torch.zeros
+        for block in step.blocks:
+            reads = [
+                _cut(c, shape) for c, shape in zip(block.reads, shapes, strict=True)
+            ]
+            assign = whole and block.write not in begun
+            write = _cut(block.write, step.shape)
+            turns.append((bodies[block.body], reads, write, assign))
+            begun.add(block.write)
 
         def run(*sources: Array) -> Array:
-            total = self.zeros(step.shape)
-            for body, reads, write in turns:
+            total = make(step.shape, dtype=self.dtype, device=self.device)
+            for body, reads, write, assign in turns:
                 parts = [
                     x if cut is None else x[cut]
                     for x, cut in zip(sources, reads, strict=True)
                 ]
                 target = total if write is None else total[write]
-                target.add_(body(parts))
+                if assign:
+                    target.copy_(body(parts))
+                else:
+                    target.add_(body(parts))
             return total
 
         return run

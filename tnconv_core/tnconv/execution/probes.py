@@ -41,31 +41,38 @@ class Group:
 
 def groups(machine: Machine) -> Iterator[Group]:
     """What to measure for a machine, in the order of fitting."""
-    tiny = Scale((0,), (8,), 3, 2)
-    yield Group("calls", ("call",), (program([(8,)], tiny),))
+    yield Group("calls", ("call",), (program([(8, 8)], *_called()),))
     yield Group("views", ("view",), (program([(64, 64)], *_viewed()),))
     yield Group("copies", ("copy", "run"), tuple(map(transposed, RUNS)))
     yield Group("gaps", ("gaps",), tuple(map(gapped, (64, 512))))
-    yield Group("fresh memory", ("fresh_from", "fresh"), tuple(map(scaled, BLOCKS)))
+    yield Group("fresh memory", ("fresh", "fresh_from"), tuple(map(scaled, BLOCKS)))
     yield Group("adds", ("add",), tuple(map(added, (1 << 20, 1 << 21))))
     yield Group("zeros", ("zeros",), tuple(map(scattered, (1 << 18, 1 << 20))))
-    yield Group("sums", ("sum",), tuple(map(summed, (64, 1024))))
+    yield Group("sums", ("gemv" if machine.gemv else "sum",), tuple(map(summed, SUMS)))
     yield Group("sums of views", ("strided_sum",), tuple(map(diagonal, (16, 64))))
-    yield Group("multiply and sum", ("multiply",), tuple(map(multiplied, (7, 49))))
+    way = "turn" if machine.turn else "multiply"
+    yield Group("multiply and sum", (way,), tuple(map(multiplied, (7, 49))))
+    yield Group("apart", ("multiply_run",), tuple(map(apart, (8, 16))))
     names = ("gemm", "gemm_rows", "gemm_inner", "gemm_columns")
     yield Group("matrix products", names, tuple(matmul(*s) for s in PRODUCTS))
-    yield Group("batched products", ("gemm_item",), (matmul(4096, 8, 8, 8),))
+    yield Group("turned operands", ("turned",), tuple(map(turned, (16, 64))))
+    batches = tuple(matmul(n, side, side, side) for n, side in BATCHES)
+    yield Group("batched products", ("gemm_small", "gemm_item"), batches)
     for kind in machine.native:
         if machine.native_dims:
             yield native_group(kind)
 
 
-#: lengths of runs, sizes of blocks in bytes, and batch, rows, inner, columns
+#: lengths of runs and of sums, sizes of blocks in bytes, batches of squares, and
+#: batch, rows, inner, columns
 RUNS = (2, 8, 32, 128, 1024)
+SUMS = (64, 1024)
+BATCHES = ((4096, 8), (2048, 16), (512, 32))
 BLOCKS = (1 << 22, 1 << 23, 1 << 24, 1 << 25, 1 << 26, 1 << 27)
 PRODUCTS = (
-    (1, 1024, 1024, 1024), (1, 8, 512, 4096), (1, 64, 512, 1024), (1, 512, 8, 4096),
-    (1, 512, 64, 1024), (1, 4096, 512, 8), (1, 1024, 512, 64), (8, 256, 256, 256),
+    (1, 1024, 1024, 1024), (1, 16, 1024, 2048), (1, 64, 512, 2048), (1, 128, 512, 1024),
+    (1, 2048, 1024, 16), (1, 2048, 512, 64), (1, 1024, 512, 128), (1, 1024, 16, 1024),
+    (1, 512, 64, 1024), (8, 256, 256, 256),
 )  # fmt: skip
 
 
@@ -79,14 +86,28 @@ def _maps(*steps: tuple[int, ...]) -> tuple[AxisMap, ...]:
     return tuple(AxisMap(0, by) for by in steps)
 
 
-def _viewed() -> tuple[Step, ...]:
-    """Two views, one of the other: the second alone would be a copy of an argument."""
-    turned = _maps((0, 1), (1, 0))
-    view = View((0,), (64, 64), turned, (64, 64), False)
+def _called() -> tuple[Step, ...]:
+    """One call each of what programs are made of, on very little."""
+    square, turn = (8, 8), _maps((0, 1), (1, 0))
     return (
-        view,
-        View((1,), (64, 64), turned, (64, 64), False),
-        Scale((2,), (64, 64), 3, 2),
+        Matmul((0, 0), square),
+        View((1,), square, turn, square, True),
+        Add((2, 1), square),
+        Sum((3,), (8,), (1,)),
+        Scale((4,), (8,), 3, 2),
+    )
+
+
+def _viewed() -> tuple[Step, ...]:
+    """Views of one another, of windows and of what is only turned; and a call."""
+    turn, windows = _maps((0, 1), (1, 0)), _maps((1, 0, 0), (0, 1, 1))
+    split, shape = _maps((8, 1, 0), (0, 0, 1)), (8, 8, 64)
+    return (
+        View((0,), (64, 64), turn, (64, 64), False),
+        View((1,), shape, split, shape, False),
+        View((1,), (64, 60, 5), windows, (64, 60, 5), False),
+        View((1,), (64, 64), turn, (64, 64), False),
+        Scale((4,), (64, 64), 3, 2),
     )
 
 
@@ -145,6 +166,22 @@ def multiplied(taps: int) -> Program:
     return program([left, right], MultiplySum((0, 1), out, (0, 1, 2), (0, 1), (0, 2)))
 
 
+def apart(length: int) -> Program:
+    """Products summed over every second element of short rows."""
+    rows = (1 << 17) // length
+    shape, taken = (rows, 2 * length + 1), (rows, 2, length)
+    view = View((0,), taken, _maps((1, 0, 0), (0, 1, 2)), taken, False)
+    step = MultiplySum((2, 1), (rows, 2), (0, 1, 2), (0, 2), (0, 1))
+    return program([shape, (rows, length)], view, step)
+
+
+def turned(columns: int) -> Program:
+    """A thin product whose second operand is a transposed view."""
+    left, right = (columns, 512), (4096, 512)
+    view = View((1,), (512, 4096), _maps((0, 1), (1, 0)), (512, 4096), False)
+    return program([left, right], view, Matmul((0, 2), (columns, 4096)))
+
+
 def matmul(batch: int, rows: int, inner: int, columns: int) -> Program:
     """A batch of matrix products."""
     ahead = (batch,) if batch > 1 else ()
@@ -162,13 +199,15 @@ CHANNELS = {
 
 
 def native_group(kind: Kind) -> Group:
-    """The rate of one role and kind, from layers of two widths and kernels."""
+    """The rate of one role and kind, and what packing takes, from layers of two widths
+    and three kernels: the smaller the kernel, the more of the time is packing."""
     role, channels = kind[0], CHANNELS[kind[1]]
-    sizes = [(*each, taps, 28) for each in channels for taps in (3, 5)]
+    sizes = [(*each, taps, 28) for each in channels for taps in (1, 3, 5)]
     programs = tuple(convolution(role, *size) for size in sizes)
     made = {kind_of(*each) for each in channels}
     assert made == {kind[1]}, "probes of another kind"
-    return Group(" ".join(("native", *kind)), ((kind, "rate"),), programs)
+    names = (kind, "rate"), (kind, "packed")
+    return Group(" ".join(("native", *kind)), names, programs)
 
 
 def convolution(

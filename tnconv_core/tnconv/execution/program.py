@@ -163,10 +163,13 @@ class Stack(Step):
 
 @dataclass(frozen=True, slots=True)
 class Constant(Step):
-    """A pattern (or index map) as an array over ``legs``, the other legs summed."""
+    """The product of patterns (or index maps) as one array, legs not listed summed.
 
-    record: IndexPattern | IndexMap
-    legs: tuple[str, ...]
+    ``legs`` gives the dimensions in order, each as the number of a record and its leg.
+    """
+
+    records: tuple[IndexPattern | IndexMap, ...]
+    legs: tuple[tuple[int, str], ...]
     kind: ClassVar[str] = "constant"
 
 

@@ -31,6 +31,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     "tnconv.operations": {
         name: f"tnconv.functions:{name}"
         for name in (
+            "bias_hessian",
             "contract",
             "conv",
             "conv_bias_vjp",
@@ -44,11 +45,29 @@ BUILTIN: dict[str, dict[str, str]] = {
             "conv_transpose_weight_vjp",
             "conv_weight_jacobian",
             "conv_weight_vjp",
+            "conv_weight_vjp_squared_norm",
+            "ekfac_correction",
             "fold",
+            "ggn_block",
+            "ggn_diagonal",
+            "ggn_product",
+            "gram",
+            "gram_product",
+            "hessian_block",
+            "hessian_diagonal",
+            "input_hessian",
+            "input_hessian_diagonal",
+            "jacobian_gram",
             "kfac_input_factor",
+            "kfac_product",
+            "kfac_output_factor",
+            "kfac_transpose_input_factor",
+            "operator",
             "toeplitz",
             "unfold",
             "unfold_transpose",
+            "unfolded_inputs",
+            "unfolded_transpose_inputs",
         )
     },
 }

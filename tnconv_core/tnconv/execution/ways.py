@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
-from tnconv.execution.program import MultiplySum, Shape
+from tnconv.execution.program import Loop, MultiplySum, Shape
 
 #: elements of a block that stays in a core's cache together with two operands
 BLOCK = 1 << 16
@@ -61,6 +62,45 @@ def product_of(step: MultiplySum, shapes: Sequence[Shape]) -> Product:
     return Product(sizes, step.out, summed, dots, turns)
 
 
+def as_matrix(
+    dims: Sequence[int], strides: Sequence[int], axes: Sequence[int]
+) -> tuple[int, int, int, int] | None:
+    """An array that is summed over ``axes`` as the matrix times ones that BLAS takes:
+    rows, columns, and how far apart each lie; None where there is none.
+
+    >>> as_matrix((8, 4, 5), (20, 5, 1), (1, 2))
+    (8, 20, 20, 1)
+    >>> as_matrix((8, 5, 3), (7, 1, 1), (2,)) is None  # windows
+    True
+    """
+    kept = [d for d in range(len(dims)) if d not in axes]
+    rows = _one(kept, dims, strides)
+    columns = _one(sorted(axes, key=lambda d: -strides[d]), dims, strides)
+    if rows is None or columns is None:
+        return None
+    (many, far), (length, step) = rows, columns
+    if many == 1:
+        far = length
+    in_order = step == 1 and far >= length
+    if not in_order and not (far == 1 and step >= many):
+        return None
+    return many, length, far, step
+
+
+def _one(
+    group: Sequence[int], dims: Sequence[int], strides: Sequence[int]
+) -> tuple[int, int] | None:
+    """Some dimensions as one: its length and stride; None where they are not one."""
+    wide = [d for d in group if dims[d] != 1]
+    length = 1
+    for outer, inner in pairwise(wide):
+        if strides[outer] != strides[inner] * dims[inner]:
+            return None
+    for d in wide:
+        length *= dims[d]
+    return (length, strides[wide[-1]]) if wide else (1, 1)
+
+
 def row_blocks(rows: int) -> list[tuple[int, int]]:
     """The row blocks in which a symmetric result of so many rows is made.
 
@@ -74,3 +114,25 @@ def row_blocks(rows: int) -> list[tuple[int, int]]:
     count = min(8, max(2, -(-rows // 144))) if rows > 64 else 1
     step = max(1, -(-rows // count))
     return [(start, min(start + step, rows)) for start in range(0, rows, step)]
+
+
+def fills(step: Loop) -> bool:
+    """Whether the blocks write all of the result, in parts that are equal or apart.
+
+    >>> from tnconv.execution.program import Block
+    >>> halves = [Block((), ((0, 2),), 0), Block((), ((2, 4),), 0)]
+    >>> fills(Loop((), (4,), tuple(halves), ()))
+    True
+    >>> fills(Loop((), (5,), tuple(halves), ()))
+    False
+    """
+    parts = {block.write for block in step.blocks}
+    count = 1
+    for axis, size in enumerate(step.shape):
+        spans = sorted({part[axis] for part in parts})
+        ends = [0, *(stop for _, stop in spans)]
+        starts = [*(start for start, _ in spans), size]
+        if ends != starts:
+            return False
+        count *= len(spans)
+    return count == len(parts)

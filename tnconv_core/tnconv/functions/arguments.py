@@ -8,8 +8,7 @@ from operator import index
 from typing import Any
 
 from tnconv.errors import ArgumentError
-from tnconv.functions.call import Operation
-from tnconv.network import Network
+from tnconv.functions.call import Operation, Terms
 
 HYPER = ("stride", "padding", "dilation", "groups", "padding_mode")
 TRANSPOSED = ("stride", "padding", "output_padding", "dilation", "groups")
@@ -52,17 +51,21 @@ def hyper(*values: Any) -> tuple[Any, ...]:
 
 
 def operation(
-    builder: Callable[..., Network], names: tuple[str, ...], keywords: tuple[str, ...]
+    builder: Callable[..., Terms], names: tuple[str, ...], keywords: tuple[str, ...]
 ) -> Operation:
-    """The operation of a builder: shapes of ``names`` first, then ``keywords``."""
+    """The operation of a builder: shapes of ``names`` first, then ``keywords``.
+
+    It is called as the builder is, less ``_terms`` where that gives several networks.
+    """
     count = len(names)
 
-    def build(*values: Any) -> Network:
+    def build(*values: Any) -> Terms:
         return builder(
             *values[:count], **dict(zip(keywords, values[count:], strict=True))
         )
 
-    return Operation(name=builder.__name__, build=build, names=names)
+    name = builder.__name__.removesuffix("_terms")
+    return Operation(name=name, build=build, names=names)
 
 
 def check_tangent(name: str, tangent: Any, primal: Any, what: str) -> None:

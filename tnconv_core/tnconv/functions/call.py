@@ -10,27 +10,37 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from math import prod
+from typing import Any
 
-from tnconv.errors import ArgumentError
+from tnconv.axis import Axis
+from tnconv.errors import ArgumentError, NetworkError
+from tnconv.execution.backend import Backend, Place
 from tnconv.execution.cache import BoundedCache
 from tnconv.execution.expression import places_of, planned_expression
 from tnconv.execution.registry import backend_for
+from tnconv.network import Network
 from tnconv.options import current
 
-if TYPE_CHECKING:
-    from tnconv.network import Network
-
 Array = Any
+#: a network, or several of one shape, whose results are added
+Terms = Network | tuple[Network, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """An operation on arrays: ``build`` maps shapes and arguments to a network."""
+    """An operation on arrays: ``build`` maps shapes and arguments to networks."""
 
     name: str
-    build: Callable[..., Network]
+    build: Callable[..., Terms]
     names: tuple[str, ...]
+
+    def network(self, *values: Any) -> Network:
+        """What ``build`` gives, where that is one network."""
+        found = self.build(*values)
+        if not isinstance(found, Network):
+            raise NetworkError(f"{self.name}: is a sum of {len(found)} networks")
+        return found
 
 
 #: what a known call is: arrays, the bias last, to the result
@@ -99,16 +109,72 @@ def _planned(
     given = arrays if bias is None else (*arrays, bias)
     places = places_of(operation.name, given, _names(operation, arrays))
     shapes = [tuple(int(n) for n in a.shape) for a in arrays]
-    network = operation.build(*shapes, *arguments)
+    built = operation.build(*shapes, *arguments)
+    terms = (built,) if isinstance(built, Network) else built
     kind: Any = type(arrays[0])
     backend = backend_for(kind)
-    found = planned_expression(network, backend, places[0], current())
-    spread = _spread(operation.name, network, arrays, bias)
-    entry: _Entry = partial(backend.call, found.compiled(places[0]), found)
-    order = _order(operation, network)
-    if order is not None:
-        entry = _reordered(entry, order)
+    spread = _spread(operation.name, terms[0], arrays, bias)
+    entry = _term(operation, terms[0], backend, places[0])
+    if len(terms) > 1:
+        entry = _summed(entry, _others(operation, terms[1:], backend, places[0]))
     return entry if spread is None else _biased(entry, spread)
+
+
+def _term(
+    operation: Operation, network: Network, backend: Backend, place: Place
+) -> _Entry:
+    """One network, planned, on the arrays of the call."""
+    found = planned_expression(network, backend, place, current())
+    entry: _Entry = partial(backend.call, found.compiled(place), found)
+    order = _order(operation, network)
+    return entry if order is None else _reordered(entry, order)
+
+
+def _others(
+    operation: Operation, terms: Sequence[Network], backend: Backend, place: Place
+) -> list[tuple[_Entry, tuple[slice, ...] | None]]:
+    """Terms to add, each with the block of the result it fills; whole where arrays
+    cannot be written to."""
+    found: list[tuple[_Entry, tuple[slice, ...] | None]] = []
+    for term in terms:
+        block, where = _block(term) if backend.in_place else (term, None)
+        found.append((_term(operation, block, backend, place), where))
+    return found
+
+
+def _summed(
+    first: _Entry, others: Sequence[tuple[_Entry, tuple[slice, ...] | None]]
+) -> _Entry:
+    """The sum of all terms, in the memory of the first where arrays allow it."""
+
+    def total(given: Sequence[Array]) -> Array:
+        found = first(given)
+        for entry, where in others:
+            if where is None:
+                found = found + entry(given)
+            else:
+                found[where] += entry(given)
+        return found
+
+    return total
+
+
+def _block(network: Network) -> tuple[Network, tuple[slice, ...]]:
+    """A network that gives only the block of the result that is written, and where."""
+    axes, where, sizes = [], [], network.sizes
+    for axis in network.output:
+        count = prod(sizes[label] for label in axis.labels)
+        small = Axis(count, axis.terms)
+        start = axis.offset
+        whole = axis == Axis(axis.size, axis.terms, start)  # nothing is cut off
+        if whole and small.is_composite(sizes) and 0 <= start <= axis.size - count:
+            axes.append(small)
+            where.append(slice(start, start + count))
+        else:
+            axes.append(axis)
+            where.append(slice(None))
+    found = Network.build(network.operands, axes, sizes, network.scale)
+    return found, tuple(where)
 
 
 def _reordered(entry: _Entry, order: tuple[int, ...]) -> _Entry:

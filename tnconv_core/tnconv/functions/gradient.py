@@ -17,6 +17,7 @@ from tnconv.functions.arguments import (
     operation,
 )
 from tnconv.functions.call import call
+from tnconv.functions.dropout import Keep, call_kept
 from tnconv.networks.checks import Ints
 from tnconv.networks.geometry import Padding, PaddingMode
 
@@ -50,6 +51,8 @@ def conv_weight_vjp(
     dilation: Ints = 1,
     groups: int = 1,
     padding_mode: PaddingMode = "zeros",
+    keep: Keep | None = None,
+    seed: int | None = None,
 ) -> Any:
     """Pull a cotangent of a convolution's output back to the weight: its gradient.
 
@@ -59,6 +62,10 @@ def conv_weight_vjp(
         kernel_size: a tuple; an int serves for all axes of a batched ``x``.
         per_example: keep the batch, one gradient per example.
         stride, padding, dilation, groups, padding_mode: as for :func:`tnconv.conv`.
+        keep: shares in (0, 1] by label: no more is read, and the result is scaled to
+            be right on average (:mod:`tnconv.dropout`). Labels are ``n``, ``g``,
+            ``c`` and ``d`` (channels of a group), ``i0``.. and ``o0``.. (positions).
+        seed: an int, with ``keep``: what is drawn, the same on every library.
 
     Returns:
         (out_channels, in_channels/groups, *kernel_size), with the batch as an axis
@@ -78,7 +85,7 @@ def conv_weight_vjp(
     arguments = hyper(kernel_size)
     arguments += (bool(per_example),)
     arguments += hyper(stride, padding, dilation, groups, padding_mode)
-    return call(WEIGHT_VJP, (x, cotangent), arguments)
+    return call_kept(WEIGHT_VJP, (x, cotangent), arguments, keep, seed)
 
 
 def conv_input_vjp(
@@ -91,6 +98,8 @@ def conv_input_vjp(
     dilation: Ints = 1,
     groups: int = 1,
     padding_mode: PaddingMode = "zeros",
+    keep: Keep | None = None,
+    seed: int | None = None,
 ) -> Any:
     """Pull a cotangent of a convolution's output back to the input.
 
@@ -99,6 +108,10 @@ def conv_input_vjp(
         cotangent: ([batch,] out_channels, *output_size), as the output is shaped.
         input_size: spatial size of the input, an int or a tuple.
         stride, padding, dilation, groups, padding_mode: as for :func:`tnconv.conv`.
+        keep: shares in (0, 1] by label: no more is read, and the result is scaled to
+            be right on average (:mod:`tnconv.dropout`). Labels are ``n``, ``g``,
+            ``c`` and ``d`` (channels of a group), ``o0``.. and ``k0``..
+        seed: an int, with ``keep``: what is drawn, the same on every library.
 
     Returns:
         ([batch,] in_channels, *input_size).
@@ -114,7 +127,7 @@ def conv_input_vjp(
     array([[[ 1., 11., 11., 10.]]])
     """
     arguments = hyper(input_size, stride, padding, dilation, groups, padding_mode)
-    return call(INPUT_VJP, (weight, cotangent), arguments)
+    return call_kept(INPUT_VJP, (weight, cotangent), arguments, keep, seed)
 
 
 def conv_bias_vjp(

@@ -13,6 +13,7 @@ from tnconv.functions.arguments import (
     operation,
 )
 from tnconv.functions.call import call
+from tnconv.functions.dropout import Keep, call_kept
 from tnconv.networks.checks import Ints
 from tnconv.networks.geometry import Padding
 
@@ -104,6 +105,8 @@ def conv_transpose_weight_vjp(
     output_padding: Ints = 0,
     dilation: Ints = 1,
     groups: int = 1,
+    keep: Keep | None = None,
+    seed: int | None = None,
 ) -> Any:
     """Pull a cotangent of a transposed convolution's output back to the weight.
 
@@ -114,6 +117,10 @@ def conv_transpose_weight_vjp(
         per_example: keep the batch, one gradient per example.
         stride, padding, output_padding, dilation, groups: as for
             :func:`tnconv.conv_transpose`.
+        keep: shares in (0, 1] by label: no more is read, and the result is scaled to
+            be right on average (:mod:`tnconv.dropout`). Labels are ``n``, ``g``,
+            ``d`` and ``o0``.. (of ``x``), ``c`` and ``i0``.. (of the result).
+        seed: an int, with ``keep``: what is drawn, the same on every library.
 
     Returns:
         (in_channels, out_channels/groups, *kernel_size), with the batch as an axis
@@ -133,7 +140,7 @@ def conv_transpose_weight_vjp(
     arguments = hyper(kernel_size)
     arguments += (bool(per_example),)
     arguments += hyper(stride, padding, output_padding, dilation, groups)
-    return call(WEIGHT_VJP, (x, cotangent), arguments)
+    return call_kept(WEIGHT_VJP, (x, cotangent), arguments, keep, seed)
 
 
 def conv_transpose_input_vjp(
@@ -146,6 +153,8 @@ def conv_transpose_input_vjp(
     output_padding: Ints = 0,
     dilation: Ints = 1,
     groups: int = 1,
+    keep: Keep | None = None,
+    seed: int | None = None,
 ) -> Any:
     """Pull a cotangent of a transposed convolution's output back to the input.
 
@@ -155,6 +164,10 @@ def conv_transpose_input_vjp(
         input_size: spatial size of the input, an int or a tuple.
         stride, padding, output_padding, dilation, groups: as for
             :func:`tnconv.conv_transpose`.
+        keep: shares in (0, 1] by label: no more is read, and the result is scaled to
+            be right on average (:mod:`tnconv.dropout`). Labels are ``n``, ``g``,
+            ``d`` (of ``x``), ``c`` and ``i0``.. (of the result), ``k0``..
+        seed: an int, with ``keep``: what is drawn, the same on every library.
 
     Returns:
         ([batch,] in_channels, *input_size).
@@ -171,7 +184,7 @@ def conv_transpose_input_vjp(
     array([[[11., 11.]]])
     """
     arguments = hyper(input_size, stride, padding, output_padding, dilation, groups)
-    return call(INPUT_VJP, (weight, cotangent), arguments)
+    return call_kept(INPUT_VJP, (weight, cotangent), arguments, keep, seed)
 
 
 def conv_transpose_bias_vjp(

@@ -64,7 +64,7 @@ def conv_transpose_weight_vjp(
     site = Site.of("conv_transpose_weight_vjp", x=x_shape, cotangent=cotangent_shape)
     axes = site.spatial_axes("x", kernel_size=kernel_size)
     out_channels = site.split("cotangent", axes)[1]
-    geometry = _from_kernel_size(site, out_channels, kernel_size, hyper)
+    geometry = transposed_of_kernel(site, out_channels, kernel_size, hyper)
     _check_cotangent(site, geometry)
     return transpose(
         transposed_forward(geometry),
@@ -122,7 +122,7 @@ def conv_transpose_weight_jacobian(
     """
     site = Site.of("conv_transpose_weight_jacobian", x=x_shape)
     channels = site.whole("out_channels", out_channels, 0)
-    geometry = _from_kernel_size(site, channels, kernel_size, hyper)
+    geometry = transposed_of_kernel(site, channels, kernel_size, hyper)
     return remove(transposed_forward(geometry), "weight")
 
 
@@ -166,9 +166,13 @@ def conv_transpose_bias_jvp(
     return bias_jvp(geometry, "c", "i")
 
 
-def _from_kernel_size(
+def transposed_of_kernel(
     site: Site, out_channels: int, kernel_size: Ints, hyper: TransposedHyper
 ) -> Geometry:
+    """The associated convolution where kernel sizes and output channels are given.
+
+    The site knows the shape of ``x``.
+    """
     axes = site.spatial_axes("x", kernel_size=kernel_size)
     kernel = site.per_axis("kernel_size", kernel_size, axes, 1)
     in_channels = site.split("x", axes)[1]

@@ -142,17 +142,25 @@ class Builder:
         return (column == 1 and row >= columns) or (row == 1 and column >= rows)
 
     def read(
-        self, value: Value, groups: Groups, *, matrix: bool = False, own: bool = False
+        self,
+        value: Value,
+        groups: Groups,
+        *,
+        matrix: bool = False,
+        own: bool = False,
+        run: bool = False,
     ) -> int:
         """A register whose dimensions are the fused ``groups``.
 
         Labels that the value lacks are broadcast. ``matrix`` asks for operands BLAS can
-        use; ``own`` for contiguous memory.
+        use; ``own`` for contiguous memory; ``run`` for that or a run of a larger array.
         """
         value = self.padded(value)
         copy = not self.fuses(value, groups)
         if matrix and not copy and self.machine.strided:
             copy = not self.is_matrix(value, groups)
+        if run and not copy:
+            copy = not self._is_run(value, [a for group in groups for a in group])
         return self._taken(value, groups, copy, own)
 
     def _taken(self, value: Value, groups: Groups, copy: bool, own: bool) -> int:
@@ -243,6 +251,12 @@ class Builder:
         return self.add(AddInto(sources, shape, maps, injective))
 
     def _is_contiguous(self, value: Value, dims: Sequence[str]) -> bool:
+        if any([axis.offset for axis in value.axes]) or not self._is_run(value, dims):
+            return False
+        return self.size(dims) == prod(self.shapes[value.register])
+
+    def _is_run(self, value: Value, dims: Sequence[str]) -> bool:
+        """Whether ``dims`` read memory in order and without gaps."""
         moves, sizes, step = value.strides(), self.sizes, 1
         for label in reversed(dims):
             size = sizes[label]
@@ -250,6 +264,4 @@ class Builder:
                 if moves.get(label, 0) != step:
                     return False
                 step *= size
-        if any([axis.offset for axis in value.axes]):
-            return False
-        return step == prod(self.shapes[value.register])
+        return True

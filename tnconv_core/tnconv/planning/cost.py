@@ -33,12 +33,19 @@ from tnconv.execution.program import (
     View,
     size_of,
 )
-from tnconv.execution.ways import product_of
+from tnconv.execution.ways import as_matrix, product_of
 from tnconv.planning.elementwise import multiply_elements, multiply_seconds
-from tnconv.planning.products import product_seconds, triangle_seconds
+from tnconv.planning.products import SMALL, product_seconds, triangle_seconds
 from tnconv.planning.rates import Cost, copy_seconds, fresh, walk
 from tnconv.planning.series import cumulative_cost, spectra_bytes, spectral_cost
-from tnconv.planning.strides import inner_run, moves, row_major, strides_of
+from tnconv.planning.strides import (
+    inner_run,
+    is_apart,
+    moves,
+    row_major,
+    strides_of,
+    turned_bytes,
+)
 
 __all__ = ["Cost", "price", "workspace"]
 
@@ -98,12 +105,17 @@ def _turns(step: AddInto, builder: Builder) -> int:
 def _sum(step: Sum, builder: Builder) -> Cost:
     m = builder.machine
     (source,) = step.sources
-    count = size_of(builder.shapes[source])
-    strides = strides_of(source, builder)
-    _, dense = inner_run(builder.shapes[source], strides, strides)
-    rate = m.sum if dense else m.strided_sum
-    seconds = m.call + count / rate + size_of(step.shape) * m.sum_item
-    return Cost(seconds, count, count * builder.itemsize)
+    dims, strides = builder.shapes[source], strides_of(source, builder)
+    count = size_of(dims)
+    if m.gemv and as_matrix(dims, strides, step.axes):
+        rate = m.gemv
+    else:
+        _, dense = inner_run(dims, strides, strides)
+        rate = m.sum if dense else m.strided_sum
+    nbytes, work = count * builder.itemsize, count / rate
+    if nbytes >= m.fresh_from:  # no cache holds it, it is read at the rate of memory
+        work = max(work, nbytes / m.copy)
+    return Cost(m.call + work + size_of(step.shape) * m.sum_item, count, nbytes)
 
 
 def _matmul(step: Matmul, builder: Builder) -> Cost:
@@ -112,11 +124,14 @@ def _matmul(step: Matmul, builder: Builder) -> Cost:
     rows, inner, columns = left[-2], left[-1], right[-1]
     batch = prod(step.shape[:-2])
     flops = batch * rows * inner * columns
-    work = batch * product_seconds(rows, inner, columns, m)
+    sideways = turned_bytes(step.sources[1], builder) > 0
+    work = batch * product_seconds(rows, inner, columns, m, sideways)
     moved = (size_of(left) + size_of(right) + size_of(step.shape)) * builder.itemsize
     seconds = max(work, moved / m.copy)
     made = size_of(step.shape) * builder.itemsize
     overhead = m.call + m.gemm_item * batch + _broadcast(step, builder)
+    if m.turned and rows * inner * columns > SMALL and 1 not in (rows, columns):
+        overhead += sum(turned_bytes(r, builder) for r in step.sources) / m.turned
     return Cost(seconds + overhead + fresh(made, m), flops, moved)
 
 
@@ -149,7 +164,9 @@ def _multiply_sum(step: MultiplySum, builder: Builder) -> Cost:
     job = product_of(step, shapes)
     made = size_of(step.shape) * builder.itemsize
     moved = sum(map(size_of, shapes)) * builder.itemsize
-    seconds = m.call + multiply_seconds(job, m, builder.itemsize) + fresh(made, m)
+    apart = bool(m.multiply_run) and is_apart(step, builder)
+    seconds = m.call + multiply_seconds(job, m, builder.itemsize, apart)
+    seconds += fresh(made, m)
     return Cost(seconds, job.elements, moved + made)
 
 
@@ -219,7 +236,8 @@ def _native_seconds(
         rate.share(len(c.kernel), max(c.dilation) > 1) / prod(c.stride) ** rate.stride
     )
     taps, space = prod(c.kernel), prod(maps[c.role][2:])
-    return rate.seconds(flops / share, channels, taps, space, size_of(step.shape))
+    elements = size_of(left) + size_of(right), size_of(step.shape)
+    return rate.seconds(flops / share, channels, taps, space, elements)
 
 
 def kind_of(groups: int, read: int, made: int) -> str:

@@ -6,8 +6,13 @@ from tnconv.execution.ways import BLOCK, Product
 from tnconv.planning.machine import Machine
 
 
-def multiply_seconds(job: Product, machine: Machine, itemsize: int) -> float:
-    """Seconds of the arithmetic, and of what is stored before it is summed."""
+def multiply_seconds(
+    job: Product, machine: Machine, itemsize: int, apart: bool
+) -> float:
+    """Seconds of the arithmetic, and of what is stored before it is summed.
+
+    ``apart``: the innermost dimension does not lie in order of memory.
+    """
     if machine.dot and job.dots:
         items = job.elements // job.sizes[max(job.sizes)]
         return machine.call + items * machine.dot_item + job.elements / machine.dot
@@ -19,7 +24,8 @@ def multiply_seconds(job: Product, machine: Machine, itemsize: int) -> float:
         return calls * machine.call / 2 + job.elements / rate
     seconds = job.elements / machine.multiply
     if machine.name == "numpy":
-        return seconds
+        runs = job.elements / job.sizes[max(job.sizes)] if apart else 0.0
+        return seconds + runs * machine.multiply_run
     nbytes = job.elements * itemsize  # the product is stored before it is summed
     stored = nbytes / machine.fresh if nbytes >= machine.fresh_from else 0.0
     return seconds + stored + 3 * machine.call

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tnconv.planning.mirror import Mirror
 from tnconv.planning.pairs import twin_meetings
+from tnconv.planning.prospects import Prospects
 from tnconv.planning.site import Form
 from tnconv.planning.sites import Meeting, meetings, subset_of
 from tnconv.planning.state import mirrored
@@ -34,6 +35,7 @@ class Exploration:
         free = [j for j in search.problem.constraints if 1 << j in leaves]
         self.free = [j for j in free if 1 << j not in search.states]
         self._forget(leaves)
+        self.prospects = Prospects(search, leaves, self.free, self.mirror)
         self._order = count()  # of equal prices the first comes first
         #: seconds, order, what comes of it, and how: by a form at a meeting, or known
         self._heap: list[tuple[float, int, int, Form | None, Meeting]] = []
@@ -67,14 +69,27 @@ class Exploration:
                 if subset == target:
                     return True
                 self._settle(subset)
-            elif seconds < search.limit(subset, target):
-                if search.price(form, meeting, target):
+            elif seconds - self.prospects.after(subset) < self._limit(subset):
+                if search.price(form, meeting, self._limit(subset)):
                     self._known(subset)
         return True
 
+    def _limit(self, subset: int) -> float:
+        """What may be paid for a subset: less than the best way known to it, and than
+        the best way to the target less the rest."""
+        state, rest = self.search.states.get(subset), self.prospects.after(subset)
+        limit = self.search.limit(self.target) - rest
+        return limit if state is None else min(limit, state.seconds)
+
+    def _wait(
+        self, seconds: float, subset: int, form: Form | None, at: Meeting
+    ) -> None:
+        """Let a way to a subset wait for its turn: price and rest together."""
+        entry = (seconds + self.prospects.after(subset), next(self._order), subset)
+        heappush(self._heap, (*entry, form, at))
+
     def _known(self, subset: int) -> None:
-        seconds = self.search.states[subset].seconds
-        heappush(self._heap, (seconds, next(self._order), subset, None, NOWHERE))
+        self._wait(self.search.states[subset].seconds, subset, None, NOWHERE)
 
     def _settle(self, subset: int) -> None:
         """No cheaper way will be found: what can be made of it waits now."""
@@ -82,27 +97,28 @@ class Exploration:
         self.settled[subset] = None
         problem, free = search.problem, self.free
         plain = meetings(problem, subset, others, free, search.widest)
-        twins = twin_meetings(problem, search.states, subset, others, free)
+        twins = twin_meetings(problem, subset, self._copies(subset), free)
         for meeting in chain(plain, twins):
             joined = subset_of(meeting)
             if joined in self.settled or self._is_image(joined):
                 continue
-            limit = search.limit(joined, self.target)
-            for floor, form in search.offers(meeting):
+            limit = self._limit(joined)
+            for floor, form in search.offers(meeting) if limit > 0 else ():
                 if floor < limit:
-                    entry = (floor, next(self._order), joined, form, meeting)
-                    heappush(self._heap, entry)
+                    self._wait(floor, joined, form, meeting)
         self._reflect(subset)
+
+    def _copies(self, subset: int) -> list[int]:
+        """The subsets settled before that are copies of this one."""
+        states, twin = self.search.states, self.search.states[subset].twin
+        return [x for x in self.settled if twin and states[x].twin == twin]
 
     def _is_image(self, subset: int) -> bool:
         """Whether a subset is settled together with its mirror image."""
         return self._image(subset) < subset
 
     def _image(self, subset: int) -> int:
-        """The mirror image, if it is apart: what holds parts of both copies has a
-        layout that is not its own mirror image."""
-        image = self.mirror.image(subset) if self.mirror else subset
-        return subset if image & subset else image
+        return self.mirror.apart(subset) if self.mirror else subset
 
     def _reflect(self, subset: int) -> None:
         """What was found for a subset holds for its mirror image."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from tnconv.execution.program import Conjugate, Constant, Program, Step
 from tnconv.network import Input, SubNetwork
-from tnconv.pattern import IndexPattern
 from tnconv.planning.builder import Builder, Value
 from tnconv.planning.finish import finish
 from tnconv.planning.forms.constant import constant_value
@@ -58,7 +57,7 @@ def lower(
         values[number] = value
         lines.append(line)
     if not values:  # nothing but labels: the number 1, broadcast
-        one = Constant((), (), IndexPattern(1, 1, 1), ())
+        one = Constant((), (), (), ())
         values[0] = Value(builder.add(one), ())
     whole = values[len(problem.operands) + len(plan.steps) - 1 if plan.steps else 0]
     result = finish(builder, whole, plan.network)
@@ -104,7 +103,7 @@ def _step(
     rules = tuple(problem.constraint(j) for j in step.constraints)
     names = ", ".join(_name(problem, j) for j in (*step.values, *step.constraints))
     if not step.values:
-        return constant_value(builder, rules[0], alive), f"constant: {names}"
+        return constant_value(builder, rules, sorted(alive)), f"constant: {names}"
     parts = tuple(values[v] for v in step.values)
     final = subset == problem.full
     order = problem.network.output_labels if final else ()

@@ -28,12 +28,13 @@ KINDS = ("dense", "grouped", "depthwise", "multiplier")
 class NativeRate:
     """Speed of a native convolution in one role, for one class of groups.
 
-    ``rate`` flops per second; half of it with ``read`` channels per group in the first
-    operand or ``made`` in the result, with ``taps`` kernel positions, or on a map of
-    ``space`` positions; ``line`` and ``volume`` are the shares of it in one and in
-    three dimensions, ``dilated`` the share where a kernel is dilated, ``stride`` the
-    power of the stride that the time grows with; ``element`` seconds more for every
-    element of the result, and ``call`` seconds in any case.
+    ``rate`` flops per second; half of it where channels per group in the first operand
+    times kernel positions are ``read``, with ``made`` channels in the result, with
+    ``taps`` kernel positions, or on a map of ``space`` positions; ``line`` and
+    ``volume`` are the shares of it in one and in three dimensions, ``dilated`` that
+    where a kernel is dilated, ``stride`` the power of the stride that the time grows
+    with; ``element`` seconds more for every element of the result, ``packed`` for every
+    element read, which libraries rearrange first, and ``call`` seconds in any case.
     """
 
     rate: float
@@ -46,6 +47,7 @@ class NativeRate:
     dilated: float = 1.0
     stride: float = 0.0
     element: float = 0.0
+    packed: float = 0.0
     call: float = 6e-6
 
     def share(self, dims: int, dilated: bool) -> float:
@@ -64,13 +66,15 @@ class NativeRate:
         channels: tuple[int, int],
         taps: int,
         space: int,
-        elements: int,
+        elements: tuple[int, int],
     ) -> float:
-        """Predicted seconds of the arithmetic; ``channels`` read and made per group."""
+        """Predicted seconds of a call; ``channels`` read and made per group,
+        ``elements`` read and made in all."""
         rate = self.rate / (1 + taps / self.taps) * space / (space + self.space)
-        rate *= channels[0] / (channels[0] + self.read)
+        rate *= channels[0] * taps / (channels[0] * taps + self.read)
         rate *= channels[1] / (channels[1] + self.made)
-        return self.call + flops / rate + elements * self.element
+        moved = elements[0] * self.packed + elements[1] * self.element
+        return self.call + flops / rate + moved
 
 
 @dataclass(frozen=True)
@@ -98,12 +102,22 @@ class Machine:
     gemm_inner: float = 16.0
     gemm_columns: float = 16.0
     gemm_item: float = 0.1e-6
+    #: peak rate of products that are so small that they are not packed (0: none is)
+    gemm_small: float = 0.0
+    #: bytes per second at which BLAS takes up an operand that lies turned, beyond what
+    #: one in order costs (0: alike)
+    turned: float = 0.0
+    #: a matrix times a vector, and sums that are such products: elements per second
+    #: (0: as any product, and no sums)
+    gemv: float = 0.0
     #: triangles: elements mirrored per second (0: a triangle is not worth making), and
     #: seconds per block of rows
     mirror: float = 0.0
     mirror_call: float = 0.0
     #: elementwise multiply-add, elements per second
     multiply: float = 1.0e9
+    #: seconds to start its inner loop over what lies apart
+    multiply_run: float = 0.0
     #: dot products, elements per second and seconds for each; 0: none
     dot: float = 0.0
     dot_item: float = 30e-9
@@ -140,7 +154,12 @@ class Machine:
         if factor == 1.0:
             return self
         native = {
-            key: replace(r, rate=r.rate * factor, element=r.element / factor)
+            key: replace(
+                r,
+                rate=r.rate * factor,
+                element=r.element / factor,
+                packed=r.packed / factor,
+            )
             for key, r in self.native.items()
         }
         real = dtype in ("float16", "bfloat16", "float32", "float64")
@@ -148,6 +167,8 @@ class Machine:
         return replace(
             self,
             gemm=self.gemm * factor,
+            gemm_small=self.gemm_small * factor if inexact else 0.0,
+            gemv=self.gemv * factor if inexact else 0.0,
             native=native,
             native_dims=dims,
             mirror=self.mirror if real else 0.0,

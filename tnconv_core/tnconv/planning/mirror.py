@@ -30,6 +30,12 @@ class Mirror:
             rest ^= last
         return image
 
+    def apart(self, subset: int) -> int:
+        """The mirror image, if it is apart: what holds parts of both copies has a
+        layout that is not its own mirror image."""
+        image = self.image(subset)
+        return subset if image & subset else image
+
     def axes(self, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
         """Axes over the labels of the other copy."""
         return tuple([axis.rename(self.labels) for axis in axes])
@@ -57,10 +63,13 @@ def _matched(first: Input, second: Input) -> dict[str, str] | None:
     """The labels of two inputs that read one array alike, each to the other."""
     if (first.name, first.conjugate) != (second.name, second.conjugate):
         return None
-    names = dict(zip(first.labels, second.labels, strict=False))
-    if tuple(axis.rename(names) for axis in first.axes) != second.axes:
+    if len(first.labels) != len(second.labels):
         return None
-    return _both_ways(names)
+    names = _both_ways(dict(zip(first.labels, second.labels, strict=True)))
+    if names is None:
+        return None
+    renamed = tuple(axis.rename(names) for axis in first.axes)
+    return names if renamed == second.axes else None
 
 
 def _both_ways(names: Mapping[str, str]) -> dict[str, str] | None:

@@ -8,31 +8,36 @@ candidate only when nothing cheaper is left. A floor may be low, but never above
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+from tnconv.execution.ways import BLOCK, FEW, SHORT
+from tnconv.network import Pattern, Reindex
 from tnconv.planning.machine import Machine
+from tnconv.planning.products import small_factor
 
 #: the floor where a form cannot apply
 NEVER = float("inf")
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
+class Outline(NamedTuple):
     """The labels of a site as sets of bits, and their sizes.
 
     ``right`` is 0 where there is one value; ``inputs``, ``outputs`` and ``kernels`` are
-    the legs of the constraints; ``size`` multiplies the sizes of a set.
+    the legs of the constraints; ``size`` multiplies the sizes of a set, ``longest`` is
+    the largest of them.
     """
 
     machine: Machine
     itemsize: int
     size: Callable[[int], int]
+    longest: Callable[[int], int]
     left: int
     right: int
     alive: int
     inputs: int = 0
     outputs: int = 0
     kernels: int = 0
+    constraints: tuple[Pattern | Reindex, ...] = ()
 
     @property
     def legs(self) -> int:
@@ -45,14 +50,24 @@ def nothing(outline: Outline) -> float:
     return 0.0
 
 
+def matrix_work(m: Machine, rows: int, inner: int, columns: int) -> float:
+    """Seconds of the arithmetic of a matrix product at least, whichever operand is the
+    first; a label that is looped over makes small products, or vectors, of it."""
+    a, b, r, c = m.gemm_rows, m.gemm_columns, max(1, rows), max(1, columns)
+    slow = min((1 + a / r) * (1 + b / c), (1 + b / r) * (1 + a / c))
+    slow *= (1 + m.gemm_inner / max(1, inner)) * 2 / m.gemm
+    if m.gemm_small:
+        slow = min(slow, small_factor(rows, inner, columns) * 2 / m.gemm_small)
+    if m.gemv:
+        slow = min(slow, 1 / m.gemv)
+    return rows * inner * columns * slow
+
+
 def matrix_seconds(
     m: Machine, nbytes: int, batch: int, rows: int, inner: int, columns: int
 ) -> float:
     """Seconds that a batched matrix product takes at least, moving ``nbytes``."""
-    side = min(m.gemm_rows, m.gemm_columns)  # either operand may be the first
-    slow = (1 + side / max(1, rows)) * (1 + side / max(1, columns))
-    slow *= (1 + m.gemm_inner / max(1, inner)) * 2 / m.gemm
-    work = batch * rows * inner * columns * slow
+    work = batch * matrix_work(m, rows, inner, columns)
     return m.call + batch * m.gemm_item + max(work, nbytes / m.copy)
 
 
@@ -60,24 +75,37 @@ def matrix_floor(o: Outline) -> float:
     """The matrix product of two values, at the best of its variants."""
     size, both = o.size, o.left & o.right
     batch, inner = size(both & o.alive), size(both & ~o.alive)
-    rows, columns = (size(a & ~both & o.alive) for a in (o.left, o.right))
+    rows, columns = size(o.left & ~both & o.alive), size(o.right & ~both & o.alive)
     area = rows * inner + inner * columns + rows * columns
     nbytes = batch * area * o.itemsize
     return matrix_seconds(o.machine, nbytes, batch, rows, inner, columns)
 
 
-def multiply_seconds(m: Machine, count: int) -> float:
-    """Seconds that ``count`` products take at least, by whichever way is fastest."""
-    return m.call + count / max(m.multiply, m.dot, m.turn)
+def multiply_seconds(
+    m: Machine, kept: int, summed: int, longest: tuple[int, int] = (1 << 62, 1 << 62)
+) -> float:
+    """Seconds that elementwise products take at least, by whichever way is fastest.
+
+    ``kept`` and ``summed`` are positions of the result and products in each of them;
+    ``longest``: the longest inner loop over what is kept, and over what is summed.
+    """
+    count, (run, dot) = kept * max(1, summed), longest
+    least = count / m.multiply
+    if m.dot and summed and dot >= SHORT:
+        least = min(least, m.call + count / dot * m.dot_item + count / m.dot)
+    if m.turn and summed and kept >= FEW:
+        calls = summed * (1 + kept // BLOCK) * m.call / 2
+        least = min(least, calls + count * (1 + m.turn_half / run) / m.turn)
+    return m.call + least
 
 
 def multiply_floor(o: Outline) -> float:
-    """The elementwise product of two values."""
-    m, both = o.machine, o.left & o.right
-    used = both | ((o.left | o.right) & o.alive)
-    if used & ~o.alive:
-        return multiply_seconds(m, o.size(used))
-    return m.call + o.size(used) / m.multiply  # no sum, no faster way
+    """The elementwise product of two values; 0 summed labels are no sum."""
+    both = o.left & o.right
+    kept, summed = (o.left | o.right) & o.alive, both & ~o.alive
+    longest = o.longest(kept), o.longest(summed)
+    count = o.size(summed) if summed else 0
+    return multiply_seconds(o.machine, o.size(kept), count, longest)
 
 
 def product_floor(o: Outline) -> float:
@@ -87,7 +115,7 @@ def product_floor(o: Outline) -> float:
 
 def constant_floor(o: Outline) -> float:
     """A product with the constraint as an array."""
-    return product_floor(replace(o, right=o.legs & (o.left | o.alive)))
+    return product_floor(o._replace(right=o.legs & (o.left | o.alive)))
 
 
 def window_floor(o: Outline) -> float:
@@ -97,16 +125,8 @@ def window_floor(o: Outline) -> float:
     carried = (o.left | o.legs) & ~o.inputs
     if not carried & ~o.alive:
         return 0.0
-    return o.machine.call + o.size(carried) / max(o.machine.sum, o.machine.strided_sum)
-
-
-def fold_floor(o: Outline) -> float:
-    """Every element is read, and added or assigned."""
     m = o.machine
-    if not o.inputs & o.alive & ~o.left or not o.kernels:
-        return NEVER
-    fastest = max(m.copy, m.add) * max(1.0, m.gaps)
-    return 2 * m.call + o.size(o.left) * o.itemsize / fastest
+    return m.call + o.size(carried) / max(m.sum, m.strided_sum, m.gemv)
 
 
 def gather_floor(o: Outline) -> float:
@@ -114,10 +134,9 @@ def gather_floor(o: Outline) -> float:
     return NEVER if o.kernels else o.machine.call
 
 
-def joined(o: Outline) -> int:
-    """The labels a convolution runs over: of both values and all legs but inputs."""
-    lone = (o.left ^ o.right) & ~o.alive & ~o.legs
-    return (o.left | o.right | o.legs) & ~o.inputs & ~lone
+def is_read(o: Outline) -> bool:
+    """Whether one of the two values has the input legs, so that they are not made."""
+    return bool(o.inputs & (o.left | o.right))
 
 
 def channels_of(o: Outline) -> tuple[int, int, int, int]:
@@ -131,42 +150,22 @@ def channels_of(o: Outline) -> tuple[int, int, int, int]:
     )
 
 
-def native_floor(o: Outline) -> float:
-    """The arithmetic at the fastest rate for these groups and channels."""
-    m = o.machine
-    dims = o.kernels.bit_count()
-    if dims not in m.native_dims:
-        return NEVER
-    groups, summed, left, right = channels_of(o)
-    read = bool(o.inputs & (o.left | o.right))
-    work, larger = 2.0 * o.size(joined(o)), max(left, right)
-    floors = []
-    for (role, kind), rate in m.native.items():
-        if (role == "transposed") is read or (kind == "dense") is not (groups == 1):
-            continue
-        first = larger if role == "weight" else summed
-        share = rate.share(dims, False) * max(1.0, rate.dilated)
-        share *= first / (first + rate.read) * larger / (larger + rate.made)
-        floors.append(rate.call + work / (rate.rate * share))
-    return min(floors, default=NEVER)
-
-
 def taps_floor(o: Outline) -> float:
-    """The same number of products, by matrix products or element by element, and what
-    adds up the turns."""
-    m, volume = o.machine, o.size(joined(o))
-    # output legs may join the rows, the columns or the inner length
-    turns, more = o.size(o.kernels), o.size(o.outputs)
-    side = min(m.gemm_rows, m.gemm_columns)
-    _, summed, left, right = channels_of(o)
-    lengths = ((m.gemm_inner, summed), (side, left), (side, right))
-    slow = 1.0
-    for half, length in lengths:
-        slow *= 1 + half / max(1, length * more)
-    fastest = max(m.multiply, m.dot, m.turn)
-    products = min(2.0 * volume * slow / m.gemm, volume / fastest)
-    made = o.size((o.left | o.right) & o.alive & ~o.legs) * o.itemsize
-    if not o.kernels & o.alive:
+    """For every kernel position a product with the input at the output's positions, a
+    view of what is sliced, and what adds up the turns."""
+    m, turns, more = o.machine, o.size(o.kernels), o.size(o.outputs)
+    legs, summed = o.legs, o.kernels & o.alive
+    alive = o.alive & ~legs | (0 if summed else o.outputs)
+    left, right = (at_outputs(o, side) for side in (o.left, o.right))
+    once = product_floor(o._replace(left=left, right=right, alive=alive))
+    if turns > 1:
+        once += m.view
+    made = o.size((o.left | o.right) & o.alive & ~legs) * o.itemsize
+    if not summed:
         made *= more
-    added = (turns - 1) * (m.call + made / m.add)
-    return turns * m.call + products + added
+    return turns * once + (turns - 1) * (m.call + made / m.add)
+
+
+def at_outputs(o: Outline, side: int) -> int:
+    """The labels of a value at one kernel position: its input legs are output legs."""
+    return side & ~o.legs | (o.outputs if side & (o.inputs | o.outputs) else 0)

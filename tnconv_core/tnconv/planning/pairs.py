@@ -6,39 +6,26 @@ of :mod:`tnconv.planning.sites` do not offer it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from tnconv.network import Pattern
 from tnconv.planning.problem import Problem
 from tnconv.planning.sites import Meeting
-from tnconv.planning.state import State
 
 
 def twin_meetings(
-    problem: Problem,
-    states: Mapping[int, State],
-    first: int,
-    others: Sequence[int],
-    free: Sequence[int],
+    problem: Problem, first: int, copies: Sequence[int], free: Sequence[int]
 ) -> Iterator[Meeting]:
-    """Every way in which a subset may meet a copy of itself around two patterns."""
-    twin = states[first].twin
-    copies = [
-        other
-        for other in others
-        if twin is not None and not first & other and states[other].twin == twin
-    ]
-    if not copies:
-        return
-    pairs = _partners(problem, free)
+    """Every way in which a subset may meet one of its copies around two patterns."""
+    copies = [copy for copy in copies if not first & copy]
+    pairs = _partners(problem, free) if copies else []
     for copy in copies:
         pair = (first, copy) if first < copy else (copy, first)
-        mine, theirs = (states[subset] for subset in pair)
         for one, other in pairs:
             if (first | copy) & (1 << one | 1 << other):
                 continue
-            if _between(problem, mine, theirs, one, other):
+            if _between(problem, pair, one, other):
                 yield pair, (one, other)
 
 
@@ -54,13 +41,12 @@ def _partners(problem: Problem, free: Sequence[int]) -> list[tuple[int, int]]:
     return found
 
 
-def _between(
-    problem: Problem, mine: State, theirs: State, one: int, other: int
-) -> bool:
+def _between(problem: Problem, pair: tuple[int, int], one: int, other: int) -> bool:
     """Whether one input leg is in each value, and no other leg of the two in either."""
-    carried = (problem.legs[one] | problem.legs[other]) & (mine.labels | theirs.labels)
-    inputs = [problem.label_bits[problem.constraint(n).labels[0]] for n in (one, other)]
-    ends = {inputs[0] & mine.labels, inputs[1] & theirs.labels}
-    turned = {inputs[1] & mine.labels, inputs[0] & theirs.labels}
+    mine, theirs = problem.alive(pair[0]), problem.alive(pair[1])
+    carried = (problem.legs[one] | problem.legs[other]) & (mine | theirs)
+    inputs = [problem.leg_bits[n][0] for n in (one, other)]
+    ends = {inputs[0] & mine, inputs[1] & theirs}
+    turned = {inputs[1] & mine, inputs[0] & theirs}
     apart = inputs[0] != inputs[1] and carried == inputs[0] | inputs[1]
     return apart and (0 not in ends or 0 not in turned)

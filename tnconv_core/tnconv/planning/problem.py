@@ -61,6 +61,13 @@ class Problem:
         return tuple(tuple(bits[a] for a in op.labels) for op in self.operands)
 
     @cached_property
+    def triples(self) -> dict[int, tuple[int, int, int]]:
+        """Input, output and kernel leg of each constraint (index maps: no kernel)."""
+        none = (0, 0, 0)
+        legs = {j: (*self.leg_bits[j], *none)[:3] for j in self.constraints}
+        return {j: (a, b, c) for j, (a, b, c) in legs.items()}
+
+    @cached_property
     def out(self) -> int:
         """The labels of the output."""
         return self.mask(self.network.output_labels)
@@ -97,6 +104,19 @@ class Problem:
             found = self._sizes[mask] = self.size(rest) * self._sizes[mask ^ rest]
         return found
 
+    def longest(self, mask: int) -> int:
+        """The largest size in a set of labels; 1 where it is empty."""
+        found = self._longest.get(mask)
+        if found is None:
+            rest = mask & (mask - 1)
+            found = max(self.longest(rest), self._sizes[mask ^ rest])
+            self._longest[mask] = found
+        return found
+
+    @cached_property
+    def _longest(self) -> dict[int, int]:
+        return {0: 1}
+
     @cached_property
     def _unions(self) -> dict[int, int]:
         return {0: 0, **{1 << j: legs for j, legs in enumerate(self.legs)}}
@@ -120,6 +140,28 @@ class Problem:
             outside = self.union(self.full & ~subset) | self.out
             found = self._alive[subset] = self.union(subset) & outside
         return found
+
+    @cached_property
+    def _kinds(self) -> tuple[int, ...]:
+        """A unit of its kind for each operand; equal but for labels is of one kind."""
+        number: dict[object, int] = {}
+        return tuple(
+            1 << 16 * number.setdefault(_kind(op), len(number)) for op in self.operands
+        )
+
+    def makeup(self, subset: int) -> int:
+        """How many operands of each kind; copies of one another agree in it."""
+        found = self._makeups.get(subset)
+        if found is None:
+            rest = subset & (subset - 1)
+            found = self._makeups[subset] = self.makeup(rest) + self.makeup(
+                subset ^ rest
+            )
+        return found
+
+    @cached_property
+    def _makeups(self) -> dict[int, int]:
+        return {0: 0, **{1 << j: kind for j, kind in enumerate(self._kinds)}}
 
     def constraint(self, j: int) -> Constraint:
         """The constraint at position ``j``."""
@@ -146,3 +188,12 @@ class Problem:
                 left -= grew
             parts.append(part)
         return sorted(parts)
+
+
+def _kind(op: Operand) -> object:
+    """What copies of an operand share."""
+    if isinstance(op, Input):
+        return op.name, op.conjugate
+    if isinstance(op, SubNetwork):
+        return id(op)
+    return op.index if isinstance(op, Pattern) else op.map

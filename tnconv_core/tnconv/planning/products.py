@@ -5,14 +5,35 @@ from __future__ import annotations
 from tnconv.execution.ways import row_blocks
 from tnconv.planning.machine import Machine
 
+#: multiply-adds up to which OpenBLAS does not pack, lengths of half efficiency then,
+#: and of sums over a second operand that lies turned
+SMALL, HALF, TURNED = 10**6, 3.0, 40.0
 
-def product_seconds(rows: int, inner: int, columns: int, machine: Machine) -> float:
-    """Seconds of the arithmetic of one matrix product, less efficient where thin."""
-    if not rows * inner * columns:
+
+def product_seconds(
+    rows: int, inner: int, columns: int, machine: Machine, turned: bool = False
+) -> float:
+    """Seconds of the arithmetic of one matrix product, less efficient where thin.
+
+    ``turned``: the second operand lies column after column.
+    """
+    count = rows * inner * columns
+    if not count:
         return 0.0
+    if machine.gemv and 1 in (rows, columns):
+        return count / machine.gemv
+    if machine.gemm_small and count <= SMALL:
+        slow = small_factor(rows, inner, columns, TURNED if turned else HALF)
+        return 2 * count * slow / machine.gemm_small
     rate = machine.gemm * rows / (rows + machine.gemm_rows)
     rate *= columns / (columns + machine.gemm_columns)
-    return 2 * rows * inner * columns / (rate * inner / (inner + machine.gemm_inner))
+    return 2 * count / (rate * inner / (inner + machine.gemm_inner))
+
+
+def small_factor(rows: int, inner: int, columns: int, half: float = HALF) -> float:
+    """How much longer than at the peak rate a product without packing takes."""
+    slow = (1 + HALF / max(1, rows)) * (1 + HALF / max(1, columns))
+    return slow * (1 + half / max(1, inner))
 
 
 def triangle_seconds(

@@ -193,7 +193,7 @@ def _menders(network: Network, program: Program) -> Iterator[Rival]:
 def _nothing(network: Network) -> Planned:
     """A label of size 0 leaves nothing to add up: the result is zeros."""
     arguments, count = tuple(network.arguments.items()), len(network.arguments)
-    zero = Constant((), (), IndexPattern(0, 1, 1), ())
+    zero = Constant((), (), (IndexPattern(0, 1, 1),), ())
     maps: tuple[AxisMap, ...] = ()
     wide = View((count,), network.shape, maps, network.shape, True)
     program = Program(arguments, (zero, wide), count + 1)
@@ -202,13 +202,14 @@ def _nothing(network: Network) -> Planned:
 
 
 def _records(network: Network) -> tuple[str, ...]:
-    """The patterns, and which of their legs are written: networks that share these
-    differ in labels only."""
-    written = set(network.output_labels)
+    """The patterns, and where each of their legs is read and written: networks that
+    share these differ in labels only."""
+    places: dict[str, str] = dict.fromkeys(network.output_labels, ">")
+    for op in network.inputs:
+        for label in op.labels:
+            places[label] = f"{places.get(label, '')} {op.name}"
     return tuple(
-        sorted(
-            f"{op.index} {[a in written for a in op.labels]}" for op in network.patterns
-        )
+        sorted(f"{op.index} {[*map(places.get, op.labels)]}" for op in network.patterns)
     )
 
 

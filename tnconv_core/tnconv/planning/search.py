@@ -20,7 +20,7 @@ from tnconv.planning.explore import Exploration
 from tnconv.planning.finish import finish
 from tnconv.planning.forms.constant import constant_value
 from tnconv.planning.machine import Machine
-from tnconv.planning.outline import Outline
+from tnconv.planning.outline import NEVER, Outline
 from tnconv.planning.problem import Problem
 from tnconv.planning.site import Form, Site, Variant
 from tnconv.planning.sites import Meeting, subset_of
@@ -55,6 +55,7 @@ class Search:
         self.states: dict[int, State] = {}
         self.widest = max((form.constraints[-1] for form in forms), default=0)
         self._values: dict[tuple[int, int], Value] = {}
+        self._floors: dict[Meeting, tuple[tuple[float, Form], ...]] = {}
         self._offered: dict[tuple[int, int], tuple[Form, ...]] = {}
 
     # ---- leaves
@@ -86,7 +87,7 @@ class Search:
     def _seed_constant(self, j: int) -> None:
         builder = self._estimator([])
         alive = self.problem.names(self.problem.alive(1 << j))
-        value = constant_value(builder, self.problem.constraint(j), alive)
+        value = constant_value(builder, [self.problem.constraint(j)], sorted(alive))
         self._keep(1 << j, builder, value, form="constant", constraints=(j,))
 
     def _keep(
@@ -108,18 +109,19 @@ class Search:
     def consider(self, meeting: Meeting) -> None:
         """Price every form where subsets meet and keep the best."""
         for form in self._forms(meeting):
-            self.price(form, meeting, self.problem.full)
+            self.price(form, meeting, self.limit(subset_of(meeting)))
 
-    def price(self, form: Form, meeting: Meeting, target: int) -> bool:
-        """Try the variants of a form; whether a cheaper way was found."""
+    def price(self, form: Form, meeting: Meeting, limit: float) -> bool:
+        """Try the variants of a form; whether one stays below a limit."""
         parts = tuple(self.states[v] for v in meeting[0])
         site, found = self._site(meeting, parts), False
         estimator = self._estimator([part.shape for part in parts])
-        limit = self.limit(subset_of(meeting), target)
         estimator.limit = limit - paid_seconds(parts)
         with suppress(TooDearError):  # what every variant needs may be too dear
             for variant in form.variants(estimator, site):
-                found |= self._try(form, variant, site, parts, meeting, target)
+                if self._try(form, variant, site, parts, meeting, limit):
+                    found, limit = True, self.states[subset_of(meeting)].seconds
+                    estimator.limit = limit - paid_seconds(parts)
         return found
 
     def _try(
@@ -129,10 +131,9 @@ class Search:
         site: Site,
         parts: tuple[State, ...],
         meeting: Meeting,
-        target: int,
+        limit: float,
     ) -> bool:
         subset, paid = subset_of(meeting), paid_seconds(parts)
-        limit = self.limit(subset, target)
         builder = self._estimator([part.shape for part in parts])
         builder.limit = limit - paid
         try:
@@ -214,9 +215,18 @@ class Search:
         """The forms that take so many values and constraints, with what they cost at
         least, the parts included."""
         paid = paid_seconds(tuple(self.states[v] for v in meeting[0]))
-        outline = self._outline(meeting)
-        for form in self._forms(meeting):
-            yield paid + form.floor(outline), form
+        for floor, form in self.floors(meeting):
+            yield paid + floor, form
+
+    def floors(self, meeting: Meeting) -> tuple[tuple[float, Form], ...]:
+        """The forms for a meeting that may apply, with their floors; found once."""
+        found = self._floors.get(meeting)
+        if found is None:
+            outline = self._outline(meeting)
+            pairs = [(form.floor(outline), form) for form in self._forms(meeting)]
+            found = tuple([pair for pair in pairs if pair[0] < NEVER])
+            self._floors[meeting] = found
+        return found
 
     def _forms(self, meeting: Meeting) -> tuple[Form, ...]:
         values, constraints = key = len(meeting[0]), len(meeting[1])
@@ -230,11 +240,25 @@ class Search:
         return found
 
     def _outline(self, meeting: Meeting) -> Outline:
-        problem, legs = self.problem, [0, 0, 0]
+        problem, inputs, outputs, kernels = self.problem, 0, 0, 0
         for j in meeting[1]:
-            for leg, bit in enumerate(problem.leg_bits[j]):
-                legs[leg] |= bit
+            read, written, taps = problem.triples[j]
+            inputs, outputs, kernels = (
+                inputs | read,
+                outputs | written,
+                kernels | taps,
+            )
         left, right = (*meeting[0], 0)[:2]
-        alive = problem.alive(subset_of(meeting))
-        sides = problem.alive(left), problem.alive(right)
-        return Outline(self.machine, self.itemsize, problem.size, *sides, alive, *legs)
+        return Outline(
+            self.machine,
+            self.itemsize,
+            problem.size,
+            problem.longest,
+            problem.alive(left),
+            problem.alive(right),
+            problem.alive(subset_of(meeting)),
+            inputs,
+            outputs,
+            kernels,
+            tuple([problem.constraint(j) for j in meeting[1]]),
+        )

@@ -1,4 +1,5 @@
-"""Which subsets may meet: one with a constraint, two, or two around some patterns."""
+"""Which subsets may meet: one with a constraint or some marginal ones, two, or two
+around some patterns."""
 
 from __future__ import annotations
 
@@ -31,9 +32,11 @@ def meetings(
     ``free`` lists the constraints that may be used up, ``widest`` how many at once.
     """
     labels = problem.alive(first)
-    for j in free:
-        if not first >> j & 1 and problem.legs[j] & labels:
-            yield (first,), (j,)
+    touching = [j for j in free if not first >> j & 1 and problem.legs[j] & labels]
+    for j in touching:
+        yield (first,), (j,)
+    for chosen in _marginals(problem, first, touching):
+        yield (first,), chosen
     near = _near(problem, first, free)
     for second in others:
         if first & second or not (near < 0 or problem.alive(second) & near):
@@ -43,6 +46,33 @@ def meetings(
             yield pair, ()
         for chosen in _joints(problem, pair, free, widest):
             yield pair, chosen
+
+
+def _marginals(
+    problem: Problem, first: int, touching: Sequence[int]
+) -> Iterator[tuple[int, ...]]:
+    """Sets of patterns that replace one leg of a subset by another: the third stands
+    nowhere else."""
+    labels, found = problem.alive(first), []
+    for j in touching:
+        alive, legs = problem.alive(first | 1 << j), problem.legs[j]
+        mine, made = legs & labels, legs & alive
+        if not mine & made and mine.bit_count() == made.bit_count() == 1:
+            found.append(j)
+    for count in range(2, min(3, len(found)) + 1):
+        for chosen in combinations(found, count):
+            if _are_apart(problem, chosen):
+                yield chosen
+
+
+def _are_apart(problem: Problem, chosen: tuple[int, ...]) -> bool:
+    """Whether no leg is on two of the patterns: as with the axes of a convolution."""
+    legs = 0
+    for j in chosen:
+        if legs & problem.legs[j]:
+            return False
+        legs |= problem.legs[j]
+    return True
 
 
 def _near(problem: Problem, subset: int, free: Sequence[int]) -> int:
@@ -83,7 +113,8 @@ def _joints(
     for group in groups.values():
         for count in range(1, min(widest, len(group)) + 1):
             for chosen in combinations(group, count):
-                if _is_closed(problem, taken, mine | theirs, chosen):
+                apart = _are_apart(problem, chosen)
+                if apart and _is_closed(problem, taken, mine | theirs, chosen):
                     yield chosen
 
 

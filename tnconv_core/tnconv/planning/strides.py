@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import TYPE_CHECKING
 
-from tnconv.execution.program import AxisMap, Shape, View
+from tnconv.execution.program import AxisMap, MultiplySum, Shape, View
 
 if TYPE_CHECKING:
     from tnconv.planning.builder import Builder
@@ -74,3 +75,19 @@ def inner_run(dims: Shape, there: Sequence[int], here: Sequence[int]) -> Run:
             break
         length *= dims[d]
     return length, abs(first) == abs(second) == 1
+
+
+def turned_bytes(register: int, builder: Builder) -> int:
+    """Bytes of matrices whose columns, not rows, lie in order of memory; else 0."""
+    dims, strides = builder.shapes[register], strides_of(register, builder)
+    turned = min(dims[-2:]) > 1 and strides[-1] != 1
+    return prod(dims) * builder.itemsize if turned else 0
+
+
+def is_apart(step: MultiplySum, builder: Builder) -> bool:
+    """Whether the innermost dimension of a product does not lie in order of memory."""
+    inner = max((*step.left, *step.right), default=None)
+    for own, register in zip((step.left, step.right), step.sources, strict=True):
+        if inner in own and strides_of(register, builder)[own.index(inner)] > 1:
+            return True
+    return False

@@ -1,12 +1,13 @@
-"""A pattern as an array in a product: dense, marginal (a leg summed away) or mask.
+"""Patterns as an array in a product: dense, marginal (a leg summed away) or mask.
 
 The legs that the value lacks and nothing needs are summed while the constant is built,
-so that a free leg never costs more than a matrix over the other two.
+so that a free leg never costs more than a matrix over the other two. Several patterns
+that each have such a leg may be one array: the value is then read once for all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from tnconv.execution.program import Constant
@@ -24,23 +25,29 @@ from tnconv.planning.site import Constraint, Form, Site, Variant
 LEGS = ("input", "output", "kernel")
 
 
-def constant_value(b: Builder, constraint: Constraint, labels: Iterable[str]) -> Value:
-    """The constraint as an array over those of its legs whose labels are given."""
-    wanted = set(labels)
-    legs = [
-        (leg, label)
+def constant_value(
+    b: Builder, constraints: Sequence[Constraint], labels: Iterable[str]
+) -> Value:
+    """The constraints as an array over those of their legs whose labels are given, in
+    the order of these."""
+    legs = {
+        label: (number, leg)
+        for number, constraint in enumerate(constraints)
         for leg, label in zip(LEGS, constraint.labels, strict=False)
-        if label in wanted
-    ]
-    record = constraint.index if isinstance(constraint, Pattern) else constraint.map
-    shape = tuple(b.sizes[label] for _, label in legs)
-    step = Constant((), shape, record, tuple(leg for leg, _ in legs))
-    return b.plain(b.add(step), [[label] for _, label in legs])
+    }
+    kept = [label for label in dict.fromkeys(labels) if label in legs]
+    records = tuple(c.index if isinstance(c, Pattern) else c.map for c in constraints)
+    shape = tuple(b.sizes[label] for label in kept)
+    step = Constant((), shape, records, tuple(legs[label] for label in kept))
+    return b.plain(b.add(step), [[label] for label in kept])
 
 
 def _pair(b: Builder, site: Site) -> Site:
-    (value,), (constraint,) = site.values, site.constraints
-    array = constant_value(b, constraint, {*value.labels, *site.alive})
+    """The value and the array, whose legs follow the value's in memory."""
+    (value,) = site.values
+    order = b.memory_order(value, value.labels)
+    order += [a for c in site.constraints for a in c.labels if a in site.alive]
+    array = constant_value(b, site.constraints, order)
     return replace(site, values=(value, array), constraints=(), twins=False)
 
 
@@ -60,9 +67,11 @@ def _emit(b: Builder, site: Site, variant: Variant) -> Value:
 
 
 def _describe(site: Site, variant: Variant) -> str:
-    (value,), (constraint,) = site.values, site.constraints
+    (value,), (constraint, *others) = site.values, site.constraints
     labels = {*value.labels, *site.alive}
     legs = [a for a in constraint.labels if a in labels]
+    if others:
+        return "marginals at once"
     if len(legs) == 3:
         return "dense"
     if constraint.labels[0] not in legs:
@@ -70,4 +79,4 @@ def _describe(site: Site, variant: Variant) -> str:
     return "marginal" if isinstance(constraint, Pattern) else "dense"
 
 
-CONSTANT = Form("constant", 1, range(1, 2), _variants, _emit, _describe, constant_floor)
+CONSTANT = Form("constant", 1, range(1, 4), _variants, _emit, _describe, constant_floor)

@@ -41,11 +41,26 @@ def gemm_variants(b: Builder, site: Site) -> Iterable[Variant]:
             loops.append(str(outer))
     names = left.labels, right.labels, site.alive
     loops = [a for a in dict.fromkeys(loops) if b.affords(gemm_seconds(b, *names, a))]
-    swaps = (False, True) if site.final else (_larger_first(b, site),)
+    swaps = (False, True) if site.final else (_second(b, site, summed),)
     found = [(loop, swap, False) for loop in loops for swap in swaps]
     if site.order:
-        found += [(loop, _rows_second(site), True) for loop in loops]
-    return found
+        swap = _rows_second(site)
+        found += [(a, swap, True) for a in loops if not _is_ordered(b, site, a, swap)]
+    for variant in found:  # a better one may have been found meanwhile
+        if b.affords(gemm_seconds(b, *names, variant[0])):
+            yield variant
+
+
+def _is_ordered(b: Builder, site: Site, loop: str, swap: bool) -> bool:
+    """Whether rows and columns stand as in the result as they come from memory."""
+    left, right = reversed(site.values) if swap else site.values
+    if lone(left, right, site.alive) or lone(right, left, site.alive):
+        return False
+    shared, _, rows, columns = split_labels(left.labels, right.labels, site.alive)
+    larger = left if b.size(left.labels) >= b.size(right.labels) else right
+    groups = (larger, shared), (left, rows - {loop}), (right, columns - {loop})
+    orders = [b.memory_order(value, group) for value, group in groups]
+    return all(order == sorted(order, key=site.order.index) for order in orders)
 
 
 def _rows_second(site: Site) -> bool:
@@ -55,9 +70,14 @@ def _rows_second(site: Site) -> bool:
     return first in right
 
 
-def _larger_first(b: Builder, site: Site) -> bool:
-    left, right = (b.size(value.labels) for value in site.values)
-    return left > right
+def _second(b: Builder, site: Site, summed: set[str]) -> bool:
+    """Whether the first value should be the second of the product: the larger one is,
+    unless BLAS would have to turn it."""
+    left, right = site.values
+    first = b.size(left.labels) > b.size(right.labels)
+    larger = left if first else right
+    wide = [a for a in b.memory_order(larger, larger.labels) if b.sizes[a] > 1]
+    return first != (bool(b.machine.turned) and bool(wide) and wide[-1] in summed)
 
 
 def gemm_seconds(
@@ -124,10 +144,21 @@ def multiply_variants(b: Builder, site: Site) -> Iterable[Variant]:
 
 def multiply_least(b: Builder, site: Site) -> float:
     """What an elementwise product costs at least."""
-    left, right = site.values
-    used = {a for a in left.labels if a in site.alive or a in right.labels}
-    used.update(a for a in right.labels if a in site.alive)
-    return multiply_seconds(b.machine, b.size(used))
+    labels = [value.labels for value in site.values]
+    return elementwise_seconds(b, labels[0], labels[1], site.alive)
+
+
+def elementwise_seconds(
+    b: Builder, left: Iterable[str], right: Iterable[str], alive: frozenset[str]
+) -> float:
+    """The same, of a product over these labels."""
+    mine, theirs = set(left), set(right)
+    kept, summed = (mine | theirs) & alive, mine & theirs - alive
+    longest = [
+        max([b.sizes[a] for a in labels], default=1) for labels in (kept, summed)
+    ]
+    count = b.size(summed) if summed else 0
+    return multiply_seconds(b.machine, b.size(kept), count, (longest[0], longest[1]))
 
 
 def emit_multiply(b: Builder, site: Site, variant: Variant) -> Value:

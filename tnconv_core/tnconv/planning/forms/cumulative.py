@@ -159,9 +159,11 @@ class _Cut:
         sums = self._summed(b, value, place, own=True)
         if not b.sizes[between]:
             return sums
-        rest = ((block, -wide), (between, w.step), (residue, -1))
-        at = self.base + self.length + w.step - 1
-        core = b.reduce(moved(self.value, self.label, rest, at), {between})
+        # summed forwards, and then reversed: not every library has backward views
+        rest = ((between, w.step), (residue, 1))
+        value = moved(self.value, self.label, rest, self.base + self.length)
+        core = b.reduce(value, {between})
+        core = moved(core, residue, ((residue, -1),), w.step - 1)
         register = b.read(core, self._groups(place))
         return b.add(Add((sums, register), b.shapes[sums]))
 

@@ -21,8 +21,8 @@ from tnconv.planning.forms.operands import (
     whole,
 )
 from tnconv.planning.forms.roles import Casting, cast_as, castings
-from tnconv.planning.outline import native_floor
 from tnconv.planning.site import Form, Site, Variant
+from tnconv.planning.thresholds import native_floor
 
 
 def _variants(b: Builder, site: Site) -> Iterable[Variant]:
@@ -76,8 +76,8 @@ def _padded_input(
 def _direct(b: Builder, cast: Casting, at: Channels) -> Value:
     """The convolution, or its weight gradient."""
     left, inputs, padding = _padded_input(b, cast)
-    x = b.read(left, [*at.left, *([i] for i in inputs)], own=True)
-    w = b.read(cast.right, [*at.right, *([a] for a in cast.legs(1))], own=True)
+    x = b.read(left, [*at.left, *([i] for i in inputs)], run=True)
+    w = b.read(cast.right, [*at.right, *([a] for a in cast.legs(1))], run=True)
     groups = [*at.result, *([a] for a in cast.legs(2))]
     shape = tuple(b.size(group) for group in groups)
     convolution = _convolution(cast, b.size(at.groups), padding=padding)
@@ -85,8 +85,8 @@ def _direct(b: Builder, cast: Casting, at: Channels) -> Value:
 
 
 def _transposed(b: Builder, cast: Casting, at: Channels) -> Value:
-    x = b.read(cast.left, [*at.left, *([o] for o in cast.legs(0))], own=True)
-    w = b.read(cast.right, [*at.right, *([k] for k in cast.legs(1))], own=True)
+    x = b.read(cast.left, [*at.left, *([o] for o in cast.legs(0))], run=True)
+    w = b.read(cast.right, [*at.right, *([k] for k in cast.legs(1))], run=True)
     paddings, extra, ends = [], [], []
     for pattern in cast.patterns:
         padding, more = _output_padding(pattern.index)

@@ -13,6 +13,7 @@ from tnconv.axis import Axis
 from tnconv.execution.program import Add, Stack
 from tnconv.planning.builder import Builder, Value
 from tnconv.planning.forms.contract import (
+    elementwise_seconds,
     emit_gemm,
     emit_multiply,
     gemm_seconds,
@@ -20,7 +21,7 @@ from tnconv.planning.forms.contract import (
 )
 from tnconv.planning.forms.roles import Casting, cast_as, castings
 from tnconv.planning.forms.views import hull, substitute
-from tnconv.planning.outline import multiply_seconds, taps_floor
+from tnconv.planning.outline import taps_floor
 from tnconv.planning.site import Form, Site, Variant
 
 
@@ -33,8 +34,9 @@ def _variants(b: Builder, site: Site) -> Iterable[Variant]:
         if not b.affords(_least(b, cast, site.alive, "gemm")):
             continue
         inner = Site((cast.left, cast.right), (), _inner_alive(cast, site.alive))
-        for variant in gemm_variants(b, inner):
-            yield role, sides, "gemm", *variant
+        for loop, *variant in gemm_variants(b, inner):
+            if b.affords(_least(b, cast, site.alive, "gemm", str(loop))):
+                yield role, sides, "gemm", loop, *variant
 
 
 def _kernels(cast: Casting) -> list[str]:
@@ -52,7 +54,8 @@ def _inner_alive(cast: Casting, alive: frozenset[str]) -> frozenset[str]:
 def _emit(b: Builder, site: Site, variant: Variant) -> Value:
     role, sides, kind, *rest = variant
     cast = cast_as(site, str(role), bool(sides), False)
-    b.expect(_least(b, cast, site.alive, str(kind)))
+    loop = str(rest[0]) if rest else ""
+    b.expect(_least(b, cast, site.alive, str(kind), loop))
     left = cast.left
     if role != "transposed":
         for pattern in cast.patterns:
@@ -84,7 +87,9 @@ def _emit(b: Builder, site: Site, variant: Variant) -> Value:
     return Value(total, value.axes)
 
 
-def _least(b: Builder, cast: Casting, alive: frozenset[str], kind: str) -> float:
+def _least(
+    b: Builder, cast: Casting, alive: frozenset[str], kind: str, loop: str = ""
+) -> float:
     """What all turns cost at least, each a call and a product."""
     inner, gone = _inner_alive(cast, alive), {p.kernel for p in cast.patterns}
     fixed = {p.input: p.output for p in cast.patterns}
@@ -94,10 +99,8 @@ def _least(b: Builder, cast: Casting, alive: frozenset[str], kind: str) -> float
     )
     turns = b.size(gone)
     if kind == "gemm":
-        return turns * gemm_seconds(b, left, right, inner)
-    used = {a for a in left if a in inner or a in right}
-    used.update(a for a in right if a in inner)
-    return turns * multiply_seconds(b.machine, b.size(used))
+        return turns * gemm_seconds(b, left, right, inner, loop)
+    return turns * elementwise_seconds(b, left, right, inner)
 
 
 def fix(value: Value, at: Mapping[str, int]) -> Value:

@@ -15,8 +15,9 @@ from tnconv.axis import Axis
 from tnconv.execution.program import Gather
 from tnconv.network import Pattern, Reindex
 from tnconv.planning.builder import Builder, Value
-from tnconv.planning.outline import fold_floor, gather_floor, window_floor
+from tnconv.planning.outline import gather_floor, window_floor
 from tnconv.planning.site import Form, Site, Variant
+from tnconv.planning.thresholds import fold_floor
 
 
 def substitute(b: Builder, value: Value, pattern: Pattern) -> Value:

@@ -1,0 +1,146 @@
+"""A convolution whose gradients are sampled: exact forward, tensor dropout backward.
+
+What the weight's gradient will read is drawn in the forward pass, and no more of the
+input is kept. See :mod:`tnconv.dropout`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch.autograd.function import once_differentiable
+
+import tnconv
+from tnconv import networks
+from tnconv.dropout import Share, drawn, kept
+from tnconv.functions.arguments import HYPER, hyper
+from tnconv.network import Network
+from tnconv.stored import Split, split
+
+Tensor = torch.Tensor
+Shape = tuple[int, ...]
+
+
+def sampled_conv(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    keep: Mapping[str, float],
+    seed: int,
+    input_keep: Mapping[str, float] | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+) -> Tensor:
+    """Convolve; the gradients are drawn, and right on average.
+
+    Autograd keeps of ``x`` only what the drawn gradient of the weight will read. It is
+    a copy, so that memory is saved where nothing else keeps ``x``: an activation such
+    as ``torch.relu`` keeps its result, which is the next layer's ``x``.
+
+    Args:
+        x: ([batch,] in_channels, *input_size).
+        weight: (out_channels, in_channels/groups, *kernel_size).
+        bias: (out_channels,), or None; its gradient is exact.
+        keep: shares for the gradient of the weight, as for
+            :func:`tnconv.conv_weight_vjp`. ``n``, ``c`` and ``i0``.. save memory.
+        seed: an int, another one for every call.
+        input_keep: shares for the gradient of the input, as for
+            :func:`tnconv.conv_input_vjp`; None for the exact one. A label in both is
+            drawn once.
+        stride, padding, dilation, groups, padding_mode: as for :func:`tnconv.conv`.
+
+    Returns:
+        ([batch,] out_channels, *output_size), as :func:`tnconv.conv` gives it.
+
+    Raises:
+        ArgumentError: sizes, hyper-parameters or shares do not fit.
+        ArrayError: dtypes or devices of the tensors differ.
+        RuntimeError: the gradients are differentiated again (PyTorch's error).
+
+    Source: :mod:`tnconv.dropout`.
+
+    >>> x, weight = torch.ones(4, 1, 3), torch.ones(1, 1, 2, requires_grad=True)
+    >>> sampled_conv(x, weight, keep={"n": 0.5}, seed=0).sum().backward()
+    >>> weight.grad
+    tensor([[[8., 8.]]])
+    """
+    arguments = hyper(stride, padding, dilation, groups, padding_mode)
+    whole = _vjps(tuple(x.shape), tuple(weight.shape), arguments)
+    parts = (
+        drawn(whole[0], keep, seed, "sampled_conv"),
+        drawn(whole[1], input_keep or {}, seed, "sampled_conv (input_keep)"),
+    )
+    found: Tensor = SampledConv.apply(x, weight, arguments, whole, parts)  # type: ignore[no-untyped-call]
+    if bias is None:
+        return found
+    return found + bias.reshape(-1, *(1,) * (weight.ndim - 2))
+
+
+class SampledConv(torch.autograd.Function):
+    """The convolution; its backward runs two networks on what was drawn before."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        arguments: tuple[Any, ...],
+        whole: tuple[Network, Network],
+        parts: tuple[tuple[Share, ...], tuple[Share, ...]],
+    ) -> Tensor:
+        """Convolve, and keep what the gradients that are wanted will read."""
+        of_x, of_weight, *_ = ctx.needs_input_grad
+        ctx.later = halves = _split(whole[0], parts[0])
+        ctx.of_input = _shares(whole[1], parts[1])
+        read = x if halves.taken is None else tnconv.contract(halves.taken, x)
+        ctx.save_for_backward(read if of_weight else None, weight if of_x else None)
+        y: Tensor = tnconv.conv(x, weight, **dict(zip(HYPER, arguments, strict=True)))
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
+        """Both gradients, from what is kept."""
+        read, weight = ctx.saved_tensors
+        of_x = of_weight = None
+        if weight is not None:
+            of_x = _on(ctx.of_input, weight=weight, cotangent=cotangent)
+        if read is not None:
+            of_weight = _on(ctx.later.rest, x=read, cotangent=cotangent)
+        return of_x, of_weight, None, None, None
+
+
+def _on(network: Network, **tensors: Tensor) -> Tensor:
+    found: Tensor = tnconv.contract(network, *(tensors[n] for n in network.arguments))
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _vjps(
+    x: Shape, weight: Shape, arguments: tuple[Any, ...]
+) -> tuple[Network, Network]:
+    """The exact gradients of weight and input."""
+    keywords = dict(zip(HYPER, arguments, strict=True))
+    y, axes = networks.conv(x, weight, **keywords).shape, len(weight) - 2
+    return (
+        networks.conv_weight_vjp(x, y, weight[2:], **keywords),
+        networks.conv_input_vjp(weight, y, x[-axes:], **keywords),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _split(network: Network, shares: tuple[Share, ...]) -> Split:
+    """The gradient on shares, in two halves, simplified so that no more is read."""
+    return split(tnconv.simplify(kept(network, shares)).network, "x")
+
+
+@lru_cache(maxsize=4096)
+def _shares(network: Network, shares: tuple[Share, ...]) -> Network:
+    return kept(network, shares)

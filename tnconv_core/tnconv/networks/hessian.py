@@ -1,0 +1,190 @@
+"""Hessians of the loss, pulled back through a convolution.
+
+A convolution is linear in its input and in its weight, so the loss's Hessian at the
+output, between two copies of a Jacobian, is the Hessian at the input, the weight or the
+bias: exact, position by position. Its diagonal alone does not pass through exactly;
+what is passed on here is that of a diagonal Hessian, as Becker and LeCun do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Unpack
+
+from tnconv.axis import Axis
+from tnconv.edits import attach, remove
+from tnconv.network import Input, Network
+from tnconv.networks.checks import Ints, Site
+from tnconv.networks.conv import (
+    activation,
+    batch_legs,
+    check_array,
+    forward,
+    label_sizes,
+    legs,
+    plain,
+)
+from tnconv.networks.geometry import Geometry, Hyper
+from tnconv.networks.gradient import examples, from_input_size, geometry_of_kernel
+from tnconv.networks.quadratic import copied, flat_weight, geometry_of_output, paired
+
+
+def input_hessian(
+    weight_shape: Sequence[int],
+    hessian_shape: Sequence[int],
+    input_size: Ints,
+    **hyper: Unpack[Hyper],
+) -> Network:
+    """The network of the loss's Hessian at the input, with ``weight`` and ``hessian``.
+
+    ``hessian_shape`` is ([batch,] out_channels, *output_size, out_channels,
+    *output_size); the result has shape ([batch,] in_channels, *input_size, in_channels,
+    *input_size).
+
+    >>> input_hessian((4, 2, 3), (5, 4, 7, 4, 7), 9).shape
+    (5, 2, 9, 2, 9)
+    """
+    site = Site.of("input_hessian", weight=weight_shape, hessian=hessian_shape)
+    batch = _batch(site, len(site.weight()[2]))
+    geometry = from_input_size(site, input_size, batch, hyper)
+    jacobian = remove(forward(geometry), "x")
+    kept = batch_legs(geometry)
+    own = activation(geometry, "c", "i", label_sizes(geometry))[len(kept) :]
+    return _pulled(site, geometry, jacobian, own, kept)
+
+
+def hessian_block(
+    x_shape: Sequence[int],
+    hessian_shape: Sequence[int],
+    kernel_size: Ints,
+    *,
+    per_example: bool = False,
+    **hyper: Unpack[Hyper],
+) -> Network:
+    """The network of the loss's Hessian in the weight, with ``x`` and ``hessian``.
+
+    ``hessian_shape`` is ([batch,] out_channels, *output_size, out_channels,
+    *output_size). The result is a square matrix, a row for each entry of the flattened
+    weight, with the batch as an axis before it if ``per_example``.
+
+    >>> hessian_block((5, 2, 9), (5, 4, 7, 4, 7), 3).shape
+    (24, 24)
+    """
+    site = Site.of("hessian_block", x=x_shape, hessian=hessian_shape)
+    axes = site.spatial_axes("x", kernel_size=kernel_size)
+    batch, shape = _batch(site, axes), site.shapes["hessian"]
+    out_channels = shape[0 if batch is None else 1]
+    geometry = geometry_of_kernel(site, out_channels, kernel_size, hyper)
+    jacobian = remove(forward(geometry), "weight")
+    kept = examples(geometry, per_example)
+    return _pulled(site, geometry, jacobian, (flat_weight(geometry),), kept)
+
+
+def bias_hessian(
+    hessian_shape: Sequence[int], *, per_example: bool = False, batched: bool = True
+) -> Network:
+    """The network of the loss's Hessian in the bias, with input ``hessian``.
+
+    ``hessian_shape`` is (batch, channels, *spatial, channels, *spatial), without the
+    batch where ``batched`` is false: it is summed over both positions. The result has
+    shape (channels, channels), with the batch before it if ``per_example``.
+
+    >>> bias_hessian((5, 4, 7, 4, 7)).shape
+    (4, 4)
+    """
+    site = Site.of("bias_hessian", hessian=hessian_shape)
+    shape = site.shapes["hessian"]
+    lead, own = ("n",) if batched else (), shape[1:] if batched else shape
+    half = len(own) // 2
+    if half < 2 or own != own[:half] * 2:
+        raise site.error(
+            f"hessian has shape {shape}",
+            "give (batch, channels, *spatial, channels, *spatial), or batched=False "
+            "without a batch",
+        )
+    labels = ("d", *legs("o", half - 1))
+    every = (*lead, *labels, *(f"{a}'" for a in labels))
+    sizes = dict(zip(every, shape, strict=True))
+    kept = lead if per_example else ()
+    operand = Input("hessian", plain(sizes, *every))
+    return Network.build((operand,), plain(sizes, *kept, "d", "d'"), sizes)
+
+
+def hessian_diagonal(
+    x_shape: Sequence[int],
+    diagonal_shape: Sequence[int],
+    kernel_size: Ints,
+    *,
+    per_example: bool = False,
+    **hyper: Unpack[Hyper],
+) -> Network:
+    """The network of the Hessian's diagonal in the weight, with ``x``, ``diagonal``.
+
+    ``diagonal_shape`` is that of the output: ([batch,] out_channels, *output_size). The
+    result has the weight's shape, with the batch before it if ``per_example``.
+
+    >>> hessian_diagonal((5, 2, 9), (5, 4, 7), 3).shape
+    (4, 2, 3)
+    """
+    site = Site.of("hessian_diagonal", x=x_shape, diagonal=diagonal_shape)
+    geometry = geometry_of_output(site, "diagonal", (), kernel_size, hyper)
+    jacobian = remove(forward(geometry), "weight")
+    return _diagonal(geometry, jacobian, examples(geometry, per_example))
+
+
+def input_hessian_diagonal(
+    weight_shape: Sequence[int],
+    diagonal_shape: Sequence[int],
+    input_size: Ints,
+    **hyper: Unpack[Hyper],
+) -> Network:
+    """The network of the Hessian's diagonal at the input: ``weight``, ``diagonal``.
+
+    ``diagonal_shape`` is that of the output: ([batch,] out_channels, *output_size). The
+    result has shape ([batch,] in_channels, *input_size).
+
+    >>> input_hessian_diagonal((4, 2, 3), (5, 4, 7), 9).shape
+    (5, 2, 9)
+    """
+    site = Site.of(
+        "input_hessian_diagonal", weight=weight_shape, diagonal=diagonal_shape
+    )
+    batch = site.split("diagonal", len(site.weight()[2]))[0]
+    geometry = from_input_size(site, input_size, batch, hyper)
+    check_array(site, "diagonal", geometry.output_shape, "the convolution's output")
+    return _diagonal(geometry, remove(forward(geometry), "x"), ())
+
+
+def _batch(site: Site, axes: int) -> int | None:
+    """The batch of the array ``hessian``, None where it has none."""
+    shape = site.shapes["hessian"]
+    lead = len(shape) - 2 * (1 + axes)
+    if lead not in (0, 1):
+        raise site.error(
+            f"hessian has {len(shape)} axes for {axes} spatial ones",
+            "give ([batch,] out_channels, *output_size, out_channels, *output_size)",
+        )
+    return shape[0] if lead else None
+
+
+def _pulled(
+    site: Site,
+    geometry: Geometry,
+    jacobian: Network,
+    own: tuple[Axis, ...],
+    kept: tuple[str, ...],
+) -> Network:
+    """The Hessian between the Jacobian and its copy, over ``own`` axes and copies."""
+    batch = batch_legs(geometry)
+    out = activation(geometry, "d", "o", label_sizes(geometry))
+    out += copied(out[len(batch) :], batch)
+    expected = tuple(axis.size for axis in out)
+    check_array(site, "hessian", expected, "twice the convolution's output")
+    both = paired(jacobian, batch, (*out, *own, *copied(own, batch)))
+    return attach(both, "hessian", len(out), keep=kept)
+
+
+def _diagonal(geometry: Geometry, jacobian: Network, kept: tuple[str, ...]) -> Network:
+    """A diagonal Hessian between the Jacobian and its copy, at equal positions."""
+    both = paired(jacobian, jacobian.output_labels, jacobian.output)
+    return attach(both, "diagonal", len(geometry.output_shape), keep=kept)

@@ -1,5 +1,6 @@
 """A plan written again in blocks: the same result, and less held."""
 
+import math
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -22,9 +23,11 @@ from tnconv.network import Network
 from tnconv.options import changed, current
 from tnconv.planning import looped as blocks
 from tnconv.planning.blocks import Cut
+from tnconv.planning.charge import Charge
 from tnconv.planning.constants import nearest
 from tnconv.planning.device import cpu
 from tnconv.planning.looped import looped
+from tnconv.planning.machine import Machine
 from tnconv.planning.rivals import Planned, unlimited
 
 OPERATIONS = ("conv", "conv_weight_vjp", "conv_input_vjp", "kfac_input_factor")
@@ -43,6 +46,13 @@ def test_blocks_change_no_result(library: Library, operation: str, data: Any) ->
     case = data.draw(cases(operation, Limits(axes=(1, 2, 2, 3), filled=True)))
     case.shapes.pop("bias", None)
     check(case, library, data.draw(seeds()))
+
+
+def charged(
+    planned: Planned, machine: Machine, itemsize: int, share: float = math.inf
+) -> Charge:
+    """The charge for a plan's network."""
+    return Charge.of(planned.network, machine, itemsize, share)
 
 
 def held(planned: Planned) -> int:
@@ -64,7 +74,7 @@ def run_cut(network: Network, library: Library, arrays: dict[str, Array]) -> Arr
     dear = replace(nearest(library.name, cpu(2)), fresh=1.0)
     plain = expression(network, backend=library.name, dtype="float64")
     whole = unlimited(network, nearest(library.name, cpu(2)), 8, current())
-    cut = looped(whole, dear, 8)
+    cut = looped(whole, charged(whole, dear, 8))
     assert held(cut) <= held(whole)
     run = replace(plain, planned=cut)
     given = [library.array(arrays[k], "float64") for k in network.arguments]
@@ -76,8 +86,9 @@ def test_large_intermediates_are_held_a_block_at_a_time() -> None:
     case = Case("conv", {"x": (8, 16, 40, 40), "weight": (16, 16, 3, 3)}, (), {})
     forms = changed(current(), {"forms": ["window", "gemm"]})
     whole = unlimited(built(case)[0], nearest("numpy", cpu(2)), 4, forms)
-    dear = looped(whole, replace(nearest("numpy", cpu(2)), fresh=1.0), 4)
-    free = looped(whole, replace(nearest("numpy", cpu(2)), fresh=1e18), 4)
+    machine = nearest("numpy", cpu(2))
+    dear = looped(whole, charged(whole, replace(machine, fresh=1.0), 4))
+    free = looped(whole, charged(whole, replace(machine, fresh=1e18), 4))
     assert isinstance(dear.program.steps[0], Loop)
     assert free is whole
     assert held(dear) < held(whole) / 4
@@ -100,13 +111,14 @@ def test_no_blocks_are_cheaper_than_their_bound(network: Network, name: str) -> 
     """Blocks that are not written for their bound are none that would win."""
     machine = nearest(name, cpu(2))
     planned = unlimited(network, machine, 4, current())
-    shop, checked = blocks._Shop(machine, 4), 0
-    body = blocks._Body.of(planned, shop)
+    charge, checked = charged(planned, machine, 4, 1.0), 0
+    whole = blocks._Whole.of(planned, charge, charge.held(planned.program))
     for label in blocks._labels(planned.plan.network):
         for size in islice(blocks._halvings(planned.plan.network.sizes[label]), 3):
             cut = Cut(label, size)
-            found = blocks._blocked(planned, cut, shop)
+            found = blocks.blocked(planned, cut, charge)
             if found is not None:
-                assert body.least(planned, cut, shop) <= shop.price(found) * (1 + 1e-9)
+                price = charge.price(found.seconds, charge.held(found.program))
+                assert whole.least(cut) <= price * (1 + 1e-9)
                 checked += 1
     assert checked > 3

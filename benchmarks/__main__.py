@@ -20,6 +20,7 @@ COMMANDS = {
     "memory": "benchmarks.memory",
     "overhead": "benchmarks.overhead",
     "regret": "benchmarks.regret",
+    "norms": "benchmarks.norms",
     "clients": "benchmarks.clients",
     "dropout": "benchmarks.dropout",
 }

@@ -17,13 +17,14 @@ from tests.test_networks import built
 from tnconv import networks
 from tnconv.execution.expression import expression
 from tnconv.execution.liveness import peak_bytes
-from tnconv.execution.program import Loop
+from tnconv.execution.program import Block, Loop, Program, Scale, Stack, Sum
 from tnconv.execution.registry import backend
 from tnconv.network import Network
+from tnconv.networks.unfolded import Approximation
 from tnconv.options import changed, current
 from tnconv.planning import looped as blocks
 from tnconv.planning.blocks import Cut
-from tnconv.planning.charge import Charge
+from tnconv.planning.charge import RENT, Charge, Held
 from tnconv.planning.constants import nearest
 from tnconv.planning.device import cpu
 from tnconv.planning.looped import looped
@@ -93,6 +94,58 @@ def test_large_intermediates_are_held_a_block_at_a_time() -> None:
     assert free is whole
     assert held(dear) < held(whole) / 4
     assert dear.plan.blocks is not None
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+@pytest.mark.parametrize("approximation", ["expand", "reduce"])
+def test_default_plans_of_kronecker_factors_hold_little(
+    approximation: Approximation, name: str
+) -> None:
+    """The first layer of a ResNet, whose unfolded input is twelve times its input."""
+    network = networks.kfac_input_factor(
+        (8, 3, 224, 224), (7, 7), stride=2, padding=3, approximation=approximation
+    )
+    given = charged_network(network, name).given
+    plain = expression(network, backend=name)
+    greedy = expression(network, backend=name, memory_share=math.inf)
+    assert plain.peak_bytes <= (1.2 if approximation == "expand" else 0.25) * given
+    assert plain.peak_bytes <= greedy.peak_bytes
+    assert plain.planned.seconds <= 1.2 * greedy.planned.seconds
+
+
+def charged_network(network: Network, name: str) -> Charge:
+    """The default charge for a network in float32."""
+    return Charge.of(network, nearest(name, cpu(2)), 4, current().memory_share)
+
+
+def test_rent_is_paid_for_bytes_beyond_what_is_free() -> None:
+    network = networks.conv((8, 64, 56, 56), (64, 64, 3, 3), padding=1)
+    charge = charged_network(network, "torch")
+    free = int(charge.free)
+    assert charge.price(2.0, Held(0, free)) == 2.0
+    assert charge.price(2.0, Held(0, free + charge.given)) == 2.0 * (1 + RENT)
+    assert charge.price(2.0, Held(free, free)) > 2.0
+    assert charge.is_free(Held(0, free)) and not charge.is_free(Held(0, free + 1))
+
+
+def test_a_loop_holds_a_block_and_its_result() -> None:
+    body = Program(
+        (("x", (4, 5)),), (Sum((0,), (4,), (1,)), Scale((1,), (4,), 1, 2)), 2
+    )
+    part = ((0, 4), (0, 5))
+    loop = Loop((0,), (4,), (Block((part,), ((0, 4),), 0),), (body,))
+    program = Program((("x", (4, 5)),), (loop,), 1)
+    assert peak_bytes(program, 8, lambda step, shapes: 0) == 8 * 4
+    assert peak_bytes(program, 8, lambda step, shapes: 100) == 8 * 4 + 100
+
+
+def test_lags_hold_the_pairs_of_one_half() -> None:
+    """Of 9 pairs of kernel positions 6 are made; the others are their transposes."""
+    network = networks.kfac_input_factor((2, 96, 40), 3)
+    planned = expression(network, forms=["lag"]).planned
+    assert any(isinstance(step, Stack) for step in planned.program.steps)
+    result = 4 * (3 * 96) ** 2
+    assert held(planned) // 2 <= 0.8 * result
 
 
 @pytest.mark.parametrize("name", ["numpy", "torch"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tnconv.execution.placing import inverse, places, written
 from tnconv.execution.program import (
     AddInto,
     AxisMap,
@@ -107,13 +108,13 @@ class StridedKernels(Kernels):
 
     def stack(self, step: Stack, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """Each array is assigned to its place."""
-        library, places, split = self.library, step.places, step.dims[step.lead :]
-        written, inverse = step.written, step.inverse
+        library, spots, split = self.library, places(step), step.dims[step.lead :]
+        memory, order = written(step), inverse(step)
 
         def run(*parts: Array) -> Array:
-            found = library.empty(written, dtype=self.dtype)
-            whole = found.transpose(inverse)
-            for place, part in zip(places, parts, strict=True):
+            found = library.empty(memory, dtype=self.dtype)
+            whole = found.transpose(order)
+            for place, part in zip(spots, parts, strict=True):
                 whole[place] = part.reshape(split)
             return found.reshape(step.shape)
 
@@ -148,6 +149,7 @@ class StridedKernels(Kernels):
                     total[write] += found
                 else:
                     total[write] = found
+                del found  # or it would be held beside the next block
             return total
 
         return run

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from numbers import Real
 from operator import index
 from typing import Any
 
@@ -60,9 +59,10 @@ def options(**changes: Any) -> Iterator[Options]:
         memory_limit: bytes beyond inputs and result at any moment, or None.
         alternatives: whether networks that are not simplified are priced as well.
         memory_share: bytes beyond inputs and result that a plan may hold as if they
-            cost nothing, as a share of inputs plus result; more are held only where
-            that saves time (``math.inf``: memory costs nothing). ``memory_limit`` is
-            kept whatever it costs.
+            cost nothing, as a share of inputs plus result (1 MiB is always free);
+            more are held only where that saves time, the more the more they are
+            (``math.inf``: memory costs nothing). ``memory_limit`` is kept whatever it
+            costs.
 
     Raises:
         ArgumentError: a name or a value is not known.
@@ -100,7 +100,7 @@ def _check(values: dict[str, Any]) -> None:
             f"options: alternatives is True or False, got {values['alternatives']!r}"
         )
     share = values["memory_share"]
-    if isinstance(share, bool) or not isinstance(share, Real) or not share >= 0:
+    if isinstance(share, bool) or not isinstance(share, int | float) or not share >= 0:
         raise ArgumentError(
             "options: memory_share is a number from 0 (a share of inputs plus result; "
             f"math.inf: no charge), got {share!r}"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import product
 from math import prod
 from typing import ClassVar
 
@@ -138,27 +137,6 @@ class Stack(Step):
     lead: int
     order: tuple[int, ...]
     kind: ClassVar[str] = "stack"
-
-
-    @classmethod
-    def along(cls, sources: tuple[int, ...], shape: Shape) -> Stack:
-        """Slices of a new leading axis."""
-        return cls(sources, shape, shape, 1, tuple(range(len(shape))))
-
-    @property
-    def places(self) -> list[tuple[int, ...]]:
-        """Where each array is, along the leading dimensions."""
-        return list(product(*(range(size) for size in self.dims[: self.lead])))
-
-    @property
-    def written(self) -> Shape:
-        """The dimensions in the order of memory."""
-        return tuple(self.dims[d] for d in self.order)
-
-    @property
-    def inverse(self) -> tuple[int, ...]:
-        """Where each dimension is in memory."""
-        return tuple(sorted(range(len(self.order)), key=self.order.__getitem__))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """What a plan is charged: its seconds, and the bytes it holds meanwhile.
 
 Memory is charged as it is rented, by bytes and seconds. As many bytes as a share of
-inputs and result are free; what a plan holds beyond them is charged for as long as the
-plan takes, in units of inputs plus result. So a plan may take longer to hold less, and
-what a byte is worth is known for every operation, size and machine by one figure.
-Arrays, free or not, are charged besides as faulted in once.
+inputs and result are free, and never less than an allocator keeps at hand; what a plan
+holds beyond them is charged for as long as the plan takes, in units of inputs plus
+result. So a plan may take longer to hold less, by one figure for every operation, size
+and machine. Arrays, free or not, are charged besides as faulted in once.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from tnconv.execution.liveness import peak_bytes
 from tnconv.execution.program import Program, size_of
 from tnconv.network import Network
-from tnconv.planning.cost import workspace
 from tnconv.planning.machine import Machine
+from tnconv.planning.workspace import workspace
 
 #: what it costs to hold as many bytes again as inputs and result, as a share of the
 #: seconds they are held
 RENT = 0.5
+#: bytes that are always free: blocks of arrays this small save nobody anything
+SMALL = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Charge:
         """For the inputs and the result of a network."""
         shapes = [*network.arguments.values(), network.shape]
         given = max(1, sum(map(size_of, shapes))) * itemsize
-        return cls(machine, itemsize, given, share * given)
+        return cls(machine, itemsize, given, max(share * given, SMALL))
 
     def held(self, program: Program) -> Held:
         """The bytes that a program holds at its worst moment."""

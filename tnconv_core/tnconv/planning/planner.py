@@ -18,11 +18,11 @@ from tnconv.planning.blocks import (
     loop_program,
 )
 from tnconv.planning.charge import Charge
-from tnconv.planning.cost import workspace
 from tnconv.planning.looped import looped
 from tnconv.planning.machine import Machine
 from tnconv.planning.plan import Blocks
 from tnconv.planning.rivals import Planned, form_table, unlimited
+from tnconv.planning.workspace import workspace
 
 __all__ = ["Planned", "form_table", "plan_network"]
 

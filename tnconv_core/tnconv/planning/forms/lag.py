@@ -76,8 +76,9 @@ def _emit(b: Builder, site: Site, variant: Variant) -> Value:
     for k in range(count):
         lower = [_turned(b, upper[k - j][j]) for j in range(k)]
         blocks += lower + [upper[j][k] for j in range(count - k)]
-    labels = [left.kernel, right.kernel, *sum(line.ahead, []), *line.rows]
-    labels += [twin[a] for a in line.rows]
+    ahead = [a for group in line.ahead for a in group]
+    rows = [twin[a] for a in line.rows]
+    labels = [left.kernel, right.kernel, *ahead, *line.rows, *rows]
     return _placed(b, blocks, labels, site.order)
 
 

@@ -31,12 +31,12 @@ from tnconv.execution.program import (
     Step,
     Sum,
     View,
-    size_of,
 )
 from tnconv_backends import standard
 from tnconv_backends.constants import constant
 from tnconv_backends.pieces import add_pieces, embedded, read_pieces
 from tnconv_backends.runner import straight_line
+from tnconv_backends.scaled import scaled_gram, scaled_product
 from tnconv_backends.spectral import bind_spectral
 
 Array = Any
@@ -190,8 +190,17 @@ class Kernels:
         return lambda a, b: a + b
 
     def stack(self, step: Stack, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
-        """The library's own stack."""
-        return lambda *parts: self.xp.stack(parts, axis=0)
+        """The library's own stack, its dimensions permuted where they are asked for in
+        another order."""
+        xp, dims, order = self.xp, step.dims, step.order
+        if order == tuple(range(len(dims))):
+            return lambda *parts: xp.reshape(xp.stack(parts, axis=0), step.shape)
+
+        def run(*parts: Array) -> Array:
+            found = xp.reshape(xp.stack(parts, axis=0), dims)
+            return xp.reshape(xp.permute_dims(found, order), step.shape)
+
+        return run
 
     def constant(
         self, step: Constant, shapes: Sequence[Shape], overwrite: bool
@@ -255,29 +264,6 @@ class Kernels:
             return self.zeros(step.shape) if total is None else total
 
         return run
-
-
-def scaled_product(product: Kernel, step: Matmul, shapes: Sequence[Shape]) -> Kernel:
-    """A product and its scale, which goes to the smallest of operands and result."""
-    if step.scale == 1:
-        return product
-    factor = float(step.scale)
-    left, right = (size_of(shape) for shape in shapes)
-    if size_of(step.shape) < min(left, right):
-        return lambda a, b: product(a, b) * factor
-    if left <= right:
-        return lambda a, b: product(a * factor, b)
-    return lambda a, b: product(a, b * factor)
-
-
-def scaled_gram(product: Kernel, step: Gram, shapes: Sequence[Shape]) -> Kernel:
-    """The same of a product with oneself: each side takes the root of a scale."""
-    if step.scale == 1:
-        return product
-    factor = float(step.scale)
-    if factor < 0 or size_of(step.shape) < size_of(shapes[0]):
-        return lambda a: product(a) * factor
-    return lambda a: product(a * factor**0.5)
 
 
 def _aligner(

@@ -31,8 +31,9 @@ from tnconv.execution.program import (
 from tnconv.execution.ways import as_matrix, product_of
 from tnconv.planning.strides import row_major
 from tnconv_backends.array_api import ArrayAPIBackend
-from tnconv_backends.kernels import Kernel, scaled_gram, scaled_product
+from tnconv_backends.kernels import Kernel
 from tnconv_backends.multiply import dot_products, in_turns
+from tnconv_backends.scaled import scaled_gram, scaled_product
 from tnconv_backends.spectral import bind_spectral
 from tnconv_backends.strided import strided
 from tnconv_backends.strided_kernels import StridedKernels

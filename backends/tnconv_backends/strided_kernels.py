@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tnconv.execution.placing import inverse, places, written
 from tnconv.execution.program import (
     AddInto,
     AxisMap,
@@ -16,6 +17,7 @@ from tnconv.execution.program import (
     MultiplySum,
     Pad,
     Shape,
+    Stack,
     View,
 )
 from tnconv.execution.ways import fills
@@ -104,6 +106,20 @@ class StridedKernels(Kernels):
 
         return run
 
+    def stack(self, step: Stack, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
+        """Each array is assigned to its place."""
+        library, spots, split = self.library, places(step), step.dims[step.lead :]
+        memory, order = written(step), inverse(step)
+
+        def run(*parts: Array) -> Array:
+            found = library.empty(memory, dtype=self.dtype)
+            whole = found.transpose(order)
+            for place, part in zip(spots, parts, strict=True):
+                whole[place] = part.reshape(split)
+            return found.reshape(step.shape)
+
+        return run
+
     def multiply_sum(
         self, step: MultiplySum, shapes: Sequence[Shape], overwrite: bool
     ) -> Kernel:
@@ -133,6 +149,7 @@ class StridedKernels(Kernels):
                     total[write] += found
                 else:
                     total[write] = found
+                del found  # or it would be held beside the next block
             return total
 
         return run

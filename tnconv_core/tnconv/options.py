@@ -22,6 +22,7 @@ class Options:
     ``planner``: "auto" (exact for small networks, cotengra for larger), "exact",
     "cotengra" or "opt_einsum". ``forms``: names of those that may be used (all).
     ``memory_limit``: bytes allocated beyond inputs and result at any moment.
+    ``memory_share``: what may be held beyond them at no charge, as a share of them.
     ``alternatives``: whether networks that are not simplified are priced as well.
     """
 
@@ -29,6 +30,7 @@ class Options:
     forms: tuple[str, ...] | None = None
     memory_limit: int | None = None
     alternatives: bool = True
+    memory_share: float = 1.0
 
 
 @lru_cache(maxsize=4096)
@@ -56,6 +58,11 @@ def options(**changes: Any) -> Iterator[Options]:
             that these cannot contract, ``"constant"`` and ``"multiply"`` are added.
         memory_limit: bytes beyond inputs and result at any moment, or None.
         alternatives: whether networks that are not simplified are priced as well.
+        memory_share: bytes beyond inputs and result that a plan may hold as if they
+            cost nothing, as a share of inputs plus result (1 MiB is always free);
+            more are held only where that saves time, the more the more they are
+            (``math.inf``: memory costs nothing). ``memory_limit`` is kept whatever it
+            costs.
 
     Raises:
         ArgumentError: a name or a value is not known.
@@ -92,6 +99,13 @@ def _check(values: dict[str, Any]) -> None:
         raise ArgumentError(
             f"options: alternatives is True or False, got {values['alternatives']!r}"
         )
+    share = values["memory_share"]
+    if isinstance(share, bool) or not isinstance(share, int | float) or not share >= 0:
+        raise ArgumentError(
+            "options: memory_share is a number from 0 (a share of inputs plus result; "
+            f"math.inf: no charge), got {share!r}"
+        )
+    values["memory_share"] = float(share)
     limit = values["memory_limit"]
     if limit is not None:
         if isinstance(limit, bool) or not hasattr(limit, "__index__") or limit < 0:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from tnconv.execution.placing import inverse, places, written
 from tnconv.execution.program import (
     Add,
     AddInto,
@@ -29,7 +30,8 @@ from tnconv.execution.program import (
     View,
 )
 from tnconv.execution.ways import fills
-from tnconv_backends.kernels import Kernel, Kernels, scaled_gram, scaled_product
+from tnconv_backends.kernels import Kernel, Kernels
+from tnconv_backends.scaled import scaled_gram, scaled_product
 from tnconv_backends.spectral import bind_spectral
 from tnconv_backends.torch.gather import bind_gather
 from tnconv_backends.torch.native import bind_native
@@ -139,7 +141,18 @@ class TorchKernels(Kernels):
         return torch.add
 
     def stack(self, step: Stack, shapes: Shapes, overwrite: bool) -> Kernel:
-        return lambda *parts: torch.stack(parts)
+        """Each array is copied to its place."""
+        spots, split = places(step), step.dims[step.lead :]
+        memory, order = written(step), inverse(step)
+
+        def run(*parts: Array) -> Array:
+            found = parts[0].new_empty(memory)
+            whole = found.permute(order)
+            for place, part in zip(spots, parts, strict=True):
+                whole[place].copy_(part.reshape(split))
+            return found.view(step.shape)
+
+        return run
 
     def conjugate(self, step: Conjugate, shapes: Shapes, overwrite: bool) -> Kernel:
         """Lazy: products and copies resolve it as they read."""

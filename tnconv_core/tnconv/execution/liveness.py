@@ -9,6 +9,7 @@ from tnconv.execution.program import (
     Add,
     AddInto,
     Conjugate,
+    Loop,
     Program,
     Scale,
     Shape,
@@ -82,7 +83,8 @@ def peak_bytes(
 ) -> int:
     """Predicted bytes beyond inputs and result, at the worst moment.
 
-    ``workspace`` gives the bytes a step allocates beside its result.
+    ``workspace`` gives the bytes a step allocates beside its result; a loop holds what
+    a block does, and the block's result until it is added.
     """
     count, shapes = len(program.inputs), program.shapes
     buffers = _buffers(program)
@@ -97,10 +99,25 @@ def peak_bytes(
         buffer = buffers[count + at]
         if buffer >= count and buffer != keep:
             held.setdefault(buffer, size_of(shapes[count + at]) * itemsize)
-        extra = workspace(step, [shapes[r] for r in step.sources])
+        if isinstance(step, Loop):
+            extra = _block_bytes(step, itemsize, workspace)
+        else:
+            extra = workspace(step, [shapes[r] for r in step.sources])
         peak = max(peak, sum(held.values()) + extra)
         held = {b: size for b, size in held.items() if last[b] > at}
     return peak
+
+
+def _block_bytes(
+    loop: Loop, itemsize: int, workspace: Callable[[Step, list[Shape]], int]
+) -> int:
+    return max(
+        (
+            size_of(body.shape) * itemsize + peak_bytes(body, itemsize, workspace)
+            for body in loop.bodies
+        ),
+        default=0,
+    )
 
 
 def _buffers(program: Program) -> list[int]:

@@ -127,8 +127,15 @@ class Add(Step):
 
 @dataclass(frozen=True, slots=True)
 class Stack(Step):
-    """Arrays of one shape as the slices of a new leading axis."""
+    """Arrays of one shape as slices of one array, in any order of its dimensions.
 
+    The first ``lead`` of ``dims`` count the arrays; the others split the shape of one.
+    The result has them in the order ``order``, then fused to its shape.
+    """
+
+    dims: Shape
+    lead: int
+    order: tuple[int, ...]
     kind: ClassVar[str] = "stack"
 
 

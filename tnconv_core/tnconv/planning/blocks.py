@@ -50,14 +50,23 @@ def cuts(network: Network, label: str) -> Iterator[Cut]:
 
 def cut_network(network: Network, cut: Cut) -> list[CutBlock]:
     """The blocks of a cut, in order; raises NetworkError where it is not possible."""
+    turns = range(turns_of(network, cut))
+    return [cut_block(network, cut, turn) for turn in turns]
+
+
+def cut_block(network: Network, cut: Cut, turn: int) -> CutBlock:
+    """One block of a cut; raises NetworkError where it is not possible."""
     if any(isinstance(op, SubNetwork) for op in network.operands):
         raise NetworkError("blocks: splice sub-networks first")
-    size = network.sizes[cut.label]
-    blocks = []
-    for start in range(0, size, cut.size):
-        part = restrict(network, cut.label, start, min(cut.size, size - start))
-        blocks.append(_localized(_trimmed(part, cut.label)))
-    return blocks
+    start = turn * cut.size
+    size = min(cut.size, network.sizes[cut.label] - start)
+    part = restrict(network, cut.label, start, size)
+    return _localized(_trimmed(part, cut.label))
+
+
+def turns_of(network: Network, cut: Cut) -> int:
+    """How many blocks a cut makes."""
+    return -(-network.sizes[cut.label] // cut.size)
 
 
 def _trimmed(network: Network, label: str) -> Network:

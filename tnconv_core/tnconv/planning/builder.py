@@ -16,8 +16,11 @@ from tnconv.axis import Axis
 from tnconv.execution.program import (
     AddInto,
     AxisMap,
+    Conjugate,
+    Constant,
     Gram,
     Matmul,
+    Scale,
     Shape,
     Step,
     Sum,
@@ -219,17 +222,21 @@ class Builder:
     # ---- writing
 
     def scaled(self, value: Value, scale: Fraction) -> tuple[Value, bool]:
-        """Scale the matrix product that was written last, if ``value`` reads it.
+        """Scale what was written last, if ``value`` reads it: a matrix product at next
+        to no cost, any other array where it is, before it is seen in another shape.
 
-        There it costs next to nothing. Returns the value, and whether it is scaled.
-        Integers are scaled at the very end, where they are rounded once.
+        Returns the value, and whether it is scaled. Integers are scaled at the very
+        end, where they are rounded once.
         """
         last = len(self.shapes) - 1
         if not self.machine.inexact or not self.steps or value.register != last:
             return value, False
         step = self.steps[-1]
-        if not isinstance(step, (Matmul, Gram)):
+        if isinstance(step, (View, Conjugate, Constant)):
             return value, False
+        if not isinstance(step, (Matmul, Gram)):
+            ratio = scale.numerator, scale.denominator
+            return value.at(self.add(Scale((last,), step.shape, *ratio))), True
         self._known.pop(step, None)
         self.steps[-1] = replace(step, scale=step.scale * scale)
         return value, True

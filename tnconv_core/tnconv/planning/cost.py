@@ -11,6 +11,7 @@ from collections.abc import Callable
 from math import prod
 from typing import TYPE_CHECKING
 
+from tnconv.execution.placing import inverse, written
 from tnconv.execution.program import (
     Add,
     AddInto,
@@ -34,10 +35,10 @@ from tnconv.execution.program import (
     size_of,
 )
 from tnconv.execution.ways import as_matrix, product_of
-from tnconv.planning.elementwise import multiply_elements, multiply_seconds
+from tnconv.planning.elementwise import multiply_seconds
 from tnconv.planning.products import SMALL, product_seconds, triangle_seconds
 from tnconv.planning.rates import Cost, copy_seconds, fresh, walk
-from tnconv.planning.series import cumulative_cost, spectra_bytes, spectral_cost
+from tnconv.planning.series import cumulative_cost, spectral_cost
 from tnconv.planning.strides import (
     inner_run,
     is_apart,
@@ -47,7 +48,7 @@ from tnconv.planning.strides import (
     turned_bytes,
 )
 
-__all__ = ["Cost", "price", "workspace"]
+__all__ = ["Cost", "price"]
 
 if TYPE_CHECKING:
     from tnconv.planning.builder import Builder
@@ -179,7 +180,11 @@ def _add(step: Add, builder: Builder) -> Cost:
 def _stack(step: Stack, builder: Builder) -> Cost:
     m = builder.machine
     nbytes = size_of(step.shape) * builder.itemsize
-    return Cost(m.call * 2 + copy_seconds(nbytes, (64, True), builder), 0, 2 * nbytes)
+    split = step.dims[step.lead :]
+    into = [row_major(written(step))[d] for d in inverse(step)[step.lead :]]
+    run = inner_run(split, row_major(split), into)
+    calls = m.call + len(step.sources) * (m.call + m.view)
+    return Cost(calls + copy_seconds(nbytes, run, builder), 0, 2 * nbytes)
 
 
 def _constant(step: Constant, builder: Builder) -> Cost:
@@ -277,20 +282,3 @@ _PRICES: dict[type[Step], Callable[..., Cost]] = {
     Conjugate: _conjugate,
     Loop: _loop,
 }
-
-
-def workspace(machine: Machine, itemsize: int) -> Callable[[Step, list[Shape]], int]:
-    """Bytes that a step allocates beside its result, as a function of the step."""
-
-    def of(step: Step, sources: list[Shape]) -> int:
-        if isinstance(step, MultiplySum):
-            return multiply_elements(product_of(step, sources), machine) * itemsize
-        if isinstance(step, Spectral):
-            return 2 * sum(spectra_bytes(step, sources, itemsize))
-        if isinstance(step, Native):
-            return size_of(sources[0]) * itemsize
-        if isinstance(step, AddInto) and not machine.strided:
-            return 2 * size_of(step.shape) * itemsize
-        return 0
-
-    return of

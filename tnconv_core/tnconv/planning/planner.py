@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tnconv.errors import MemoryLimitError, NetworkError
+from tnconv.execution.liveness import peak_bytes
 from tnconv.execution.program import size_of
 from tnconv.network import Network
 from tnconv.options import Options, changed
@@ -16,10 +17,12 @@ from tnconv.planning.blocks import (
     cuts,
     loop_program,
 )
+from tnconv.planning.charge import Charge
 from tnconv.planning.looped import looped
 from tnconv.planning.machine import Machine
 from tnconv.planning.plan import Blocks
 from tnconv.planning.rivals import Planned, form_table, unlimited
+from tnconv.planning.workspace import workspace
 
 __all__ = ["Planned", "form_table", "plan_network"]
 
@@ -65,7 +68,9 @@ def _within(network: Network, job: _Job) -> Planned | None:
     """The cheapest plan under the limit: whole, in blocks of one label, or of two."""
     whole = unlimited(network, job.machine, job.itemsize, job.options)
     if not job.depth:
-        whole = looped(whole, job.machine, job.itemsize)
+        share = job.options.memory_share
+        charge = Charge.of(whole.network, job.machine, job.itemsize, share)
+        whole = looped(whole, charge)
     limit = job.options.memory_limit
     if limit is None or whole.peak <= limit:
         return whole
@@ -109,7 +114,7 @@ def _blocked(
             if planned is None or planned.peak + result > limit:
                 return None
             bodies[block.network] = planned
-    return _assembled(network, cut, blocks, bodies, result)
+    return _assembled(network, cut, blocks, bodies, job)
 
 
 def _assembled(
@@ -117,10 +122,10 @@ def _assembled(
     cut: Cut,
     blocks: list[CutBlock],
     bodies: dict[Network, Planned],
-    result: int,
+    job: _Job,
 ) -> Planned:
     program = loop_program(network, blocks, {n: p.program for n, p in bodies.items()})
-    peak = result + max(p.peak for p in bodies.values())
+    peak = peak_bytes(program, job.itemsize, workspace(job.machine, job.itemsize))
     first = max(bodies.values(), key=lambda p: p.seconds)
     turns = [bodies[block.network] for block in blocks]
     return Planned(

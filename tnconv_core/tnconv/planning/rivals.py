@@ -13,7 +13,6 @@ from tnconv.execution.registry import load, plugins
 from tnconv.network import Network, SubNetwork
 from tnconv.options import Options
 from tnconv.pattern import IndexPattern
-from tnconv.planning.cost import workspace
 from tnconv.planning.lower import lower
 from tnconv.planning.machine import Machine
 from tnconv.planning.plan import Plan
@@ -21,6 +20,7 @@ from tnconv.planning.problem import Problem
 from tnconv.planning.search import PATIENCE, Search
 from tnconv.planning.site import Form
 from tnconv.planning.state import unroll
+from tnconv.planning.workspace import workspace
 from tnconv.rewrite import alternatives, default_alternatives, simplify
 from tnconv.splice import splice_all
 

@@ -76,11 +76,23 @@ def _emit(b: Builder, site: Site, variant: Variant) -> Value:
     for k in range(count):
         lower = [_turned(b, upper[k - j][j]) for j in range(k)]
         blocks += lower + [upper[j][k] for j in range(count - k)]
-    shape = (count * count, *b.shapes[blocks[0]])
-    register = b.add(Stack(tuple(blocks), shape))
+    ahead = [a for group in line.ahead for a in group]
     rows = [twin[a] for a in line.rows]
-    groups = [[left.kernel, right.kernel], *line.ahead, line.rows, rows]
-    return b.plain(register, groups)
+    labels = [left.kernel, right.kernel, *ahead, *line.rows, *rows]
+    return _placed(b, blocks, labels, site.order)
+
+
+def _placed(
+    b: Builder, blocks: list[int], labels: list[str], order: Iterable[str]
+) -> Value:
+    """The blocks of all pairs as one array: each is written once, where the result of
+    the network has it if nothing follows."""
+    wanted = [a for a in dict.fromkeys(order) if a in labels] or labels
+    dims = tuple(b.sizes[a] for a in labels)
+    places = tuple(labels.index(a) for a in wanted)
+    shape = tuple(b.sizes[a] for a in wanted)
+    register = b.add(Stack(tuple(blocks), shape, dims, 2, places))
+    return b.plain(register, [[a] for a in wanted])
 
 
 def _in_full(b: Builder, site: Site) -> Value:

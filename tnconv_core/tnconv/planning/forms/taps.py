@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from itertools import product
 
 from tnconv.axis import Axis
-from tnconv.execution.program import Add, Stack
+from tnconv.execution.placing import along
+from tnconv.execution.program import Add
 from tnconv.planning.builder import Builder, Value
 from tnconv.planning.forms.contract import (
     elementwise_seconds,
@@ -146,7 +147,7 @@ def _cropped(b: Builder, cast: Casting, value: Value, total: int) -> Value:
 def _stacked(b: Builder, value: Value, parts: list[int], kernels: list[str]) -> Value:
     count = b.size(kernels)
     shape = (count, *b.shapes[value.register])
-    register = b.add(Stack(tuple(b.all_turns(parts, count)), shape))
+    register = b.add(along(tuple(b.all_turns(parts, count)), shape))
     leading = Axis.of(count, *kernels, sizes=b.sizes)
     return Value(register, (leading, *value.axes))
 

@@ -1,0 +1,71 @@
+"""What a plan is charged: its seconds, and the bytes it holds meanwhile.
+
+Memory is charged as it is rented, by bytes and seconds. As many bytes as a share of
+inputs and result are free, and never less than an allocator keeps at hand; what a plan
+holds beyond them is charged for as long as the plan takes, in units of inputs plus
+result. So a plan may take longer to hold less, by one figure for every operation, size
+and machine. Arrays, free or not, are charged besides as faulted in once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tnconv.execution.liveness import peak_bytes
+from tnconv.execution.program import Program, size_of
+from tnconv.network import Network
+from tnconv.planning.machine import Machine
+from tnconv.planning.workspace import workspace
+
+#: what it costs to hold as many bytes again as inputs and result, as a share of the
+#: seconds they are held
+RENT = 0.5
+#: bytes that are always free: blocks of arrays this small save nobody anything
+SMALL = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Bytes beyond inputs and result: of arrays, and of all that is allocated."""
+
+    arrays: int
+    peak: int
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What is charged for a network: ``given`` bytes are read and made, and a share of
+    them is ``free``."""
+
+    machine: Machine
+    itemsize: int
+    given: int
+    free: float
+
+    @classmethod
+    def of(
+        cls, network: Network, machine: Machine, itemsize: int, share: float
+    ) -> Charge:
+        """For the inputs and the result of a network."""
+        shapes = [*network.arguments.values(), network.shape]
+        given = max(1, sum(map(size_of, shapes))) * itemsize
+        return cls(machine, itemsize, given, max(share * given, SMALL))
+
+    def held(self, program: Program) -> Held:
+        """The bytes that a program holds at its worst moment."""
+        beside = workspace(self.machine, self.itemsize)
+        arrays = peak_bytes(program, self.itemsize, lambda step, shapes: 0)
+        return Held(arrays, peak_bytes(program, self.itemsize, beside))
+
+    def faults(self, held: Held) -> float:
+        """Seconds that the arrays take to be faulted in."""
+        return held.arrays / self.machine.fresh
+
+    def is_free(self, held: Held) -> bool:
+        """Whether no rent is paid."""
+        return held.peak <= self.free
+
+    def price(self, seconds: float, held: Held) -> float:
+        """Seconds, rent and faults."""
+        beyond = max(0.0, held.peak - self.free) / self.given
+        return seconds * (1 + RENT * beyond) + self.faults(held)

@@ -19,6 +19,7 @@ COMMANDS = {
     "page": "benchmarks.page",
     "memory": "benchmarks.memory",
     "overhead": "benchmarks.overhead",
+    "planning": "benchmarks.planning",
     "regret": "benchmarks.regret",
     "norms": "benchmarks.norms",
     "clients": "benchmarks.clients",

@@ -118,11 +118,12 @@ def test_choices_are_measured_and_shown(tmp_path: Path) -> None:
     assert "1 layers, batch 1" in shown
 
 
-@pytest.mark.parametrize("name", ["memory", "overhead"])
+@pytest.mark.parametrize("name", ["memory", "overhead", "planning"])
 def test_smaller_commands(name: str) -> None:
     if name == "memory" and not sys.platform.startswith("linux"):
         pytest.skip("reads the kernel's own figures")
     words = {"memory": ("--library", "numpy"), "overhead": ("--rounds", "3")}
+    words["planning"] = ("--only", "3c3d/conv3", "--every", "1")
     assert re.search(r"\d\.\d", command(name, *words[name]))
 
 

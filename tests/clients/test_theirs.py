@@ -57,7 +57,7 @@ SUITES = (
         ("test/test_ekfac.py",),
         ("unfolded_inputs",),
         "curvlinops_for_pytorch",
-        "type2_weight_sharing and (case2 or case3) and not shuffled and all",
+        "type2_weight_sharing and case2 and not shuffled and all",
     ),
     Suite(
         "singd",

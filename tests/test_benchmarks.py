@@ -122,8 +122,11 @@ def test_choices_are_measured_and_shown(tmp_path: Path) -> None:
 def test_smaller_commands(name: str) -> None:
     if name == "memory" and not sys.platform.startswith("linux"):
         pytest.skip("reads the kernel's own figures")
-    words = {"memory": ("--library", "numpy"), "overhead": ("--rounds", "3")}
-    words["planning"] = ("--only", "3c3d/conv3", "--every", "1")
+    words: dict[str, tuple[str, ...]] = {
+        "memory": ("--library", "numpy"),
+        "overhead": ("--rounds", "3"),
+        "planning": ("--only", "3c3d/conv3", "--every", "1"),
+    }
     assert re.search(r"\d\.\d", command(name, *words[name]))
 
 

@@ -22,7 +22,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import blake2b
 from operator import index
 from typing import Any
 
@@ -157,6 +156,8 @@ def _part(size: int, label: str, number: int, parts: int, way: str) -> Share:
 def _uniform(seed: int, label: str) -> tuple[float, float]:
     """Two numbers in [0, 1) by hashing: the same everywhere, for neighboring seeds
     independent, and a stream for each label."""
+    from hashlib import blake2b  # milliseconds that only a draw has to spend
+
     digest = blake2b(f"{seed} {label}".encode(), digest_size=16).digest()
     first, second = (int.from_bytes(digest[at : at + 8], "big") >> 11 for at in (0, 8))
     return first / 2**53, second / 2**53

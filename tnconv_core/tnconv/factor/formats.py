@@ -188,14 +188,10 @@ def rank_caps(format: str, kernel: KernelShape) -> dict[str, int]:
     >>> rank_caps("tucker2", KernelShape((64, 16, 3, 3)))
     {'p': 64, 'q': 16}
     """
-    legs = {name: set(labels) for name, labels in factor_legs(format, kernel).items()}
-    sizes = kernel.sizes
+    legs, sizes = factor_legs(format, kernel), kernel.sizes
     names = dict.fromkeys(a for labels in legs.values() for a in labels)
-    return {
-        bond: _cap(bond, tuple(legs.values()), sizes)
-        for bond in names
-        if bond not in sizes
-    }
+    sets = [set(labels) for labels in legs.values()]
+    return {bond: _cap(bond, sets, sizes) for bond in names if bond not in sizes}
 
 
 def _cap(bond: str, factors: Sequence[set[str]], sizes: Mapping[str, int]) -> int:

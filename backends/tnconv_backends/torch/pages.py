@@ -51,7 +51,7 @@ def _madvise() -> Callable[[int, int, int], int] | None:
         return None
     found = ctypes.CDLL(None).madvise
     found.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 _MADVISE = _madvise()

@@ -30,7 +30,8 @@ def bind_matmul(step: Matmul, shapes: Sequence[Shape], itemsize: int) -> Kernel:
         return matrix_product(rows, columns, itemsize)
     batch = step.shape[:-2]
     one = prod(batch)
-    bmm = into_fresh(torch.bmm, (one, rows, columns), itemsize)
+    bmm = _dots if rows == columns == 1 else torch.bmm
+    bmm = into_fresh(bmm, (one, rows, columns), itemsize)
     if len(left) == len(right) == 1:
         if left == right:
             return bmm
@@ -50,6 +51,8 @@ def matrix_product(
     rows: int, columns: int, itemsize: int
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """The product of two matrices of these shapes."""
+    if rows == columns == 1:
+        return lambda a, b: torch.mv(a, b[:, 0]).unsqueeze(1)
     if 1 < columns < THIN and columns <= rows:
         return _tall
     if 1 < rows < THIN:
@@ -63,6 +66,13 @@ def _tall(a: Tensor, b: Tensor) -> Tensor:
     if a.stride(-1) == 1:
         return torch.mm(a, thin.mT)
     return torch.mm(thin, a.mT).mT.contiguous()
+
+
+def _dots(a: Tensor, b: Tensor, **out: Tensor) -> Tensor:
+    """A row times a column in each item: PyTorch looks at the step of an axis of one
+    position, and is a hundred times slower where that is not the length of the other.
+    """
+    return torch.bmm(a.squeeze(1).unsqueeze(1), b.squeeze(2).unsqueeze(1).mT, **out)
 
 
 def _bind_repeated(

@@ -129,6 +129,18 @@ def rivals(network: Network, options: Options) -> Iterator[Rival]:
             yield Rival(name, other)
 
 
+def rival_named(network: Network, name: str) -> Rival | None:
+    """The rival of that name, those that mend something included."""
+    if name == "simplified":
+        return Rival(name, simplify(network).network, simplify(network).trace)
+    for alternative in default_alternatives():
+        if name.startswith(alternative.name):
+            for found, other in alternatives(network, [alternative]):
+                if found == name:
+                    return Rival(name, other)
+    return None
+
+
 def _menders(network: Network, program: Program) -> Iterator[Rival]:
     """Alternatives that spare the best program a kind of step it takes on what it made
     itself (an array of the caller, or a view of it, is no such thing)."""

@@ -216,11 +216,18 @@ def planned_expression(
     key = (network, machine.key, place.dtype, options)
 
     def make() -> Planned:
+        from tnconv.store.places import places
+
+        what, stores = searched(network, place.dtype), places(options)
+        if stores:
+            from tnconv.store.lookup import Job
+            from tnconv.store.lookup import planned as looked_up
+
+            job = Job(machine, place.dtype, itemsize, options)
+            return replace(looked_up(what, job, stores), network=network)
         from tnconv.planning.planner import plan_network
 
-        planned = plan_network(
-            searched(network, place.dtype), machine, itemsize, options
-        )
+        planned = plan_network(what, machine, itemsize, options)
         return replace(planned, network=network)
 
     planned = _PLANS.get_or_make(key, make)

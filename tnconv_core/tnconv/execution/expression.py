@@ -90,6 +90,21 @@ class Expression:
 
         return explain(self, measure, limit)
 
+    def keep(self) -> str:
+        """Write the plan to the user's store, where other processes find it without a
+        search; a measured plan that is there already is left. Returns its key.
+
+        Raises:
+            StoreError: the store cannot be written.
+
+        >>> import tnconv
+        >>> network = tnconv.networks.conv((2, 3, 8), (4, 3, 3))
+        >>> key = tnconv.expression(network).keep()  # doctest: +SKIP
+        """
+        from tnconv.store.keep import keep
+
+        return keep(self)
+
     def __str__(self) -> str:
         from tnconv.execution.report import report
 

@@ -16,7 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from tnconv.store.reading import BadRecordError, StoreError
+from tnconv.errors import StoreError
+from tnconv.store.reading import BadRecordError
 from tnconv.store.records import SCHEMA, Record, is_better, read_record
 
 #: what marks a SQLite file as a store of plans
@@ -54,24 +55,25 @@ class Database:
     def find(self, key: str) -> str | None:
         """The line of a key, if there is one."""
         rows = self._select("WHERE key = ?", key)
-        return rows[0] if rows else None
+        return rows[0][1] if rows else None
 
     def near(self, structure: str) -> list[str]:
         """The lines of all keys of a structure."""
-        return self._select("WHERE structure = ?", structure)
+        return [line for _, line in self._select("WHERE structure = ?", structure)]
 
-    def lines(self) -> list[str]:
-        """All lines, by key."""
+    def lines(self) -> list[tuple[str, str]]:
+        """All keys, in order, with their lines."""
         return self._select("ORDER BY key")
 
-    def _select(self, clause: str, *values: str) -> list[str]:
+    def _select(self, clause: str, *values: str) -> list[tuple[str, str]]:
         if not self.exists():
             return []
         with _sqlite_errors(), self._reader() as connection:
             if not _check_ours(connection):
                 return []
-            rows = connection.execute(f"SELECT record FROM plans {clause}", values)
-            return [_text(record) for (record,) in rows]
+            sql = f"SELECT key, record FROM plans {clause}"
+            rows = connection.execute(sql, values)
+            return [(_text(key), _text(record)) for key, record in rows]
 
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
@@ -81,13 +83,20 @@ class Database:
             try:
                 connection.execute("PRAGMA user_version").fetchone()
             except sqlite3.OperationalError:  # a folder where no log can be made
-                if os.path.exists(f"{self.path}-wal"):
+                if self._has_log():
                     raise
                 connection.close()
                 connection = self._opened("mode=ro&immutable=1")
             yield connection
         finally:
             connection.close()
+
+    def _has_log(self) -> bool:
+        """Whether anything waits in the write-ahead log."""
+        try:
+            return os.path.getsize(f"{self.path}-wal") > 0
+        except FileNotFoundError:
+            return False
 
     def _opened(self, mode: str) -> sqlite3.Connection:
         uri = f"file:{quote(str(self.path))}?{mode}"
@@ -134,11 +143,8 @@ class Database:
 
     def _written(self, write: Callable[[sqlite3.Connection], int]) -> int:
         """What a function writes, in one transaction."""
-        try:
+        with _sqlite_errors(f"{self.path}: "):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"{error.filename}: {error.strerror}") from error
-        with _sqlite_errors():
             connection = sqlite3.connect(
                 self.path, timeout=PATIENCE, isolation_level=None
             )
@@ -208,11 +214,11 @@ def _text(value: object) -> str:
 
 
 @contextmanager
-def _sqlite_errors() -> Iterator[None]:
-    """Whatever SQLite says, as a StoreError."""
+def _sqlite_errors(where: str = "") -> Iterator[None]:
+    """Whatever goes wrong, as a StoreError."""
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreError(str(error)) from error
+        raise StoreError(f"{where}{error}") from error
     except OSError as error:
-        raise StoreError(error.strerror or str(error)) from error
+        raise StoreError(f"{where}{error.strerror or error}") from error

@@ -9,8 +9,9 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
+from tnconv.errors import ArgumentError
 from tnconv.network import Network
-from tnconv.options import Options
+from tnconv.options import Options, changed, current
 from tnconv.planning.device import Device
 from tnconv.store.network_json import network_record, structure_record
 
@@ -56,6 +57,16 @@ def constraints_of(options: Options) -> dict[str, Any]:
     if options.forms is not None:
         found["forms"] = sorted(options.forms)
     return found
+
+
+def options_of(constraints: Mapping[str, Any]) -> Options:
+    """The inverse of :func:`constraints_of`; ArgumentError where a value is odd."""
+    share = constraints["memory_share"]
+    try:
+        changes = {**constraints, "memory_share": float(share)}
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"memory_share is {share!r:.40}, not a number") from error
+    return changed(current(), changes)
 
 
 def canonical_text(value: Any) -> str:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from tnconv.errors import StoreError
 from tnconv.execution.files import write_whole
-from tnconv.store.reading import BadRecordError, StoreError, parsed
+from tnconv.store.reading import BadRecordError, parsed
 from tnconv.store.records import SCHEMA, Record
 
 KIND = "tnconv plans"
@@ -43,8 +44,9 @@ class LineFile:
         """The lines of all keys of a structure."""
         return self._index().structures.get(structure, [])
 
-    def lines(self) -> list[str]:
-        """All lines that may be records, in order."""
+    def lines(self) -> list[tuple[str, str]]:
+        """All lines that may be records, with what they are called: a key, or the
+        number of the line where it shows none."""
         return self._index().lines
 
     def check(self) -> list[str]:
@@ -62,7 +64,7 @@ class LineFile:
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    lines: list[str]
+    lines: list[tuple[str, str]]
     keys: dict[str, str]
     structures: dict[str, list[str]]
 
@@ -77,9 +79,11 @@ def _indexed(path: Path, changed: int, size: int) -> _Index:
     except ValueError as error:
         raise StoreError("it is not text") from error
     _check_ours(first)
-    index = _Index([line for line in lines if line.strip()], {}, {})
-    for line in index.lines:
+    index = _Index([], {}, {})
+    for at, line in enumerate(lines, 2):
         found = HEAD.match(line)
+        if line.strip():
+            index.lines.append((found[1] if found else f"line {at}", line))
         if found:
             index.keys.setdefault(found[1], line)
             index.structures.setdefault(found[2], []).append(line)

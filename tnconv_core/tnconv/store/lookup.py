@@ -7,9 +7,10 @@ used is reported by a warning, once, and the network is planned as if it were no
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from tnconv.errors import NetworkError
+from tnconv.errors import NetworkError, StoreError
 from tnconv.network import Network
 from tnconv.options import Options
 from tnconv.planning.check import UnfitPlanError, check_plan, guarded
@@ -25,7 +26,7 @@ from tnconv.store.database import Database
 from tnconv.store.key import Key, constraints_of
 from tnconv.store.lines import LineFile
 from tnconv.store.places import warn
-from tnconv.store.reading import BadRecordError, StoreError
+from tnconv.store.reading import BadRecordError
 from tnconv.store.records import Record, read_record
 
 Place = LineFile | Database
@@ -114,16 +115,12 @@ def written(plan: Plan, network: Network, job: Job) -> Planned:
 
 
 def records_near(key: Key, places: Sequence[Place]) -> list[Record]:
-    """Good records of networks that differ from a key's in sizes only."""
+    """Good records of networks that differ from a key's in sizes only; what is wrong
+    with others is said when they are looked for."""
     found = []
     for place in places:
-        try:
-            lines = place.near(key.structure)
-        except StoreError:  # reported when the key was looked for
-            continue
-        for line in lines:
-            try:
-                found.append(read_record(line, f"the store {place}, for other sizes"))
-            except BadRecordError as error:
-                warn(place, f"has a plan that is not used: {error}")
+        with suppress(StoreError):
+            for line in place.near(key.structure):
+                with suppress(BadRecordError):
+                    found.append(read_record(line, f"the store {place}, another size"))
     return found

@@ -19,10 +19,6 @@ class BadRecordError(ValueError):
     """A record that is not used; the message says why."""
 
 
-class StoreError(Exception):
-    """A store that cannot be read or written; the message says why."""
-
-
 def parsed(text: str) -> Any:
     """JSON as plain values; numbers that are none, and endless nesting, are refused."""
     if len(text) > LONGEST:

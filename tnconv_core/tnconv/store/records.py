@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
 from tnconv.planning.device import Device
 from tnconv.planning.plan import Plan
+from tnconv.planning.planned import Planned
 from tnconv.store.key import CONSTRAINTS, Key, canonical_text
 from tnconv.store.network_json import network_record, read_network
 from tnconv.store.plan_json import plan_record, read_plan
@@ -53,11 +54,12 @@ class Record:
     def of(
         cls,
         key: Key,
-        plan: Plan,
+        planned: Planned,
         measured: Measured | None = None,
         seed: int | None = None,
     ) -> Record:
         """A record of today, by the versions in use."""
+        plan = replace(planned.plan, seconds=planned.seconds)
         date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         return cls(key, plan, measured, versions(key.backend), date, seed)
 

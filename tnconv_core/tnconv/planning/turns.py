@@ -1,7 +1,8 @@
 """What a turn of a loop takes beside its body: slices to read, a part to write.
 
 A body is planned for arrays of its own. What it is given are slices of larger ones, and
-of those that are in several pieces the libraries make copies wherever they want one.
+of those that are in several pieces the libraries make copies wherever they want one. An
+array that no block cuts is read, and packed, once more in every turn.
 """
 
 from __future__ import annotations
@@ -19,20 +20,25 @@ from tnconv.execution.program import (
     size_of,
 )
 from tnconv.planning.charge import Charge
-from tnconv.planning.rates import fresh
+from tnconv.planning.rates import fresh, memory_seconds
 
 
 def turn_seconds(
     body: Program, arrays: Mapping[str, Shape], result: Shape, charge: Charge
 ) -> float:
-    """Seconds to read slices of ``arrays`` that are in pieces, and to put the part of
-    the ``result`` in its place."""
+    """Seconds to read slices of ``arrays`` that are in pieces, and whole ones again, and
+    to put the part of the ``result`` in its place."""
     seconds = 2 * charge.machine.call + _moved(
         body.shape, result, charge.machine.add, charge
     )
     for register, (name, shape) in enumerate(body.inputs):
         readers = [step for step in body.steps if register in step.sources]
-        if run_of(shape, arrays[name]) < size_of(shape) and any(map(_copies, readers)):
+        if shape == arrays[name]:
+            nbytes = size_of(shape) * charge.itemsize
+            seconds += memory_seconds(nbytes, charge.machine)
+        elif run_of(shape, arrays[name]) < size_of(shape) and any(
+            map(_copies, readers)
+        ):
             seconds += _moved(shape, arrays[name], charge.machine.copy, charge)
     return seconds
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tnconv.factor import FORMATS, FactorizedKernel, KernelShape, rank_caps
 from tnconv.factor.formats import factor_legs, format_network
 
-#: what :func:`einsum_dense` writes for the letters of a factor, format by format: an
+#: what :func:`subscripts` writes for the letters of a factor, format by format: an
 #: oracle of its own, for up to three spatial axes (x y z), from input c to output d
 TERMS = {
     "svd-in": "dr{k},rc",
@@ -26,6 +26,30 @@ TERMS = {
 
 def einsum_dense(kernel: FactorizedKernel) -> Any:
     """The dense weight by NumPy's einsum, from subscripts written for each format."""
+    terms, output = subscripts(kernel)
+    factors = [np.asarray(f) for f in kernel.factors]
+    found = np.einsum(f"{','.join(terms)}->{output}", *factors, optimize=True)
+    return found.reshape(kernel.shape)
+
+
+def pulled_back(kernel: FactorizedKernel, gradient: Any) -> list[Any]:
+    """The gradients of the factors from that of the weight, by einsum as well."""
+    terms, output = subscripts(kernel)
+    sizes = kernel.kernel_shape.sizes
+    names = {**dict(zip("xyz", ("k0", "k1", "k2"), strict=True)), "g": "g"}
+    legs = [sizes[names.get(letter, letter)] for letter in output]
+    given = [*map(np.asarray, kernel.factors), gradient.reshape(legs)]
+    found = []
+    for at, term in enumerate(terms):
+        others = [a for j, a in enumerate([*terms, output]) if j != at]
+        arrays = [a for j, a in enumerate(given) if j != at]
+        text = f"{','.join(others)}->{term}"
+        found.append(np.einsum(text, *arrays, optimize=True))
+    return found
+
+
+def subscripts(kernel: FactorizedKernel) -> tuple[list[str], str]:
+    """The letters of every factor, and of the weight with its groups apart."""
     axes = len(kernel.shape) - 2
     k, bonds, s = "xyz"[:axes], "uvwm"[: axes + 1], "ijl"[:axes]
     cores = [f"{bonds[j]}{a}{bonds[j + 1]}" for j, a in enumerate(k)]
@@ -44,10 +68,8 @@ def einsum_dense(kernel: FactorizedKernel) -> Any:
     )
     first, second = ("c", "d") if kernel.transposed else ("d", "c")
     group = "g" if kernel.groups > 1 else ""
-    terms = ",".join(group + term for term in text.split(","))
-    factors = [np.asarray(f) for f in kernel.factors]
-    found = np.einsum(f"{terms}->{group}{first}{second}{k}", *factors)
-    return found.reshape(kernel.shape)
+    terms = [group + term for term in text.split(",")]
+    return terms, f"{group}{first}{second}{k}"
 
 
 @st.composite

@@ -68,6 +68,7 @@ from tnconv.options import options
 from tnconv.pattern import IndexPattern
 
 if TYPE_CHECKING:
+    from tnconv.factor.decompose import decompose
     from tnconv.notation import parse
     from tnconv.rewrite import simplify
 
@@ -104,6 +105,7 @@ __all__ = [
     "conv_weight_jacobian",
     "conv_weight_vjp",
     "conv_weight_vjp_squared_norm",
+    "decompose",
     "ekfac_correction",
     "expression",
     "fold",
@@ -133,8 +135,12 @@ __all__ = [
     "unfolded_transpose_inputs",
 ]
 
-#: imported when they are asked for: a convolution of arrays needs neither
-_LATE = {"parse": "tnconv.notation", "simplify": "tnconv.rewrite"}
+#: imported when they are asked for: a convolution of arrays needs none of them
+_LATE = {
+    "decompose": "tnconv.factor.decompose",
+    "parse": "tnconv.notation",
+    "simplify": "tnconv.rewrite",
+}
 
 if not TYPE_CHECKING:  # else a type checker would let every misspelled name pass
 

@@ -23,6 +23,27 @@ from tnconv.networks.checks import Ints, Shape, Site
 Array = Any
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a kernel was fitted to a dense weight, before its factors were rounded.
+
+    Attributes:
+        error: ``|weight - kernel| / |weight|``, 0 for a zero weight.
+        output_error: the same of what the layer gives in the mean, where a covariance
+            of its input was given.
+        degeneracy: of a CP kernel, the squared norms of its rank-1 terms over that of
+            the weight: about 1, or large where terms nearly cancel.
+        reason: why the ranks are what they are.
+        remarks: what a reader should know, such as bonds with no signal.
+    """
+
+    error: float
+    output_error: float | None = None
+    degeneracy: float | None = None
+    reason: str = "given"
+    remarks: tuple[str, ...] = ()
+
+
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class FactorizedKernel:
@@ -38,6 +59,7 @@ class FactorizedKernel:
         groups: the groups of the layer.
         transposed: whether the weight is that of a transposed convolution, stored
             (in_channels, out_channels/groups, *kernel_size).
+        fit: how near it is to the weight it was fitted to, if it was.
 
     Raises:
         ArgumentError: factors do not have the shapes that the network reads.
@@ -57,6 +79,7 @@ class FactorizedKernel:
     factors: tuple[Array, ...] = field(repr=False)
     groups: int = 1
     transposed: bool = False
+    fit: Fit | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         from tnconv.execution.expression import places_of
@@ -193,7 +216,7 @@ class FactorizedKernel:
 
     def with_factors(self, factors: Sequence[Array]) -> FactorizedKernel:
         """The same network with other factors, of any library."""
-        return replace(self, factors=tuple(factors))
+        return replace(self, factors=tuple(factors), fit=None)
 
     def spec(self) -> dict[str, Any]:
         """All but the factors, as values that JSON knows."""

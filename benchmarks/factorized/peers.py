@@ -113,8 +113,6 @@ def peers(format: str, x: Any, factors: list[Any], layer: Layer2d) -> dict[str, 
 
     return {
         "dense": lambda: conv2d(x, weight, **both),
-        "reconstruct": lambda: conv2d(
-            x, torch.einsum(DENSE[format], *factors), **both
-        ),
+        "reconstruct": lambda: conv2d(x, torch.einsum(DENSE[format], *factors), **both),
         "textbook": chain,
     }

@@ -1,6 +1,7 @@
 """Trained models made smaller: factorized layers, and what chooses and checks them."""
 
 from tnconv_backends.torch.compress.base import FactorizedModule
+from tnconv_backends.torch.compress.model import compress
 from tnconv_backends.torch.compress.modules import (
     FactorizedConv1d,
     FactorizedConv2d,
@@ -11,6 +12,7 @@ from tnconv_backends.torch.compress.modules import (
     FactorizedLinear,
     factorized,
 )
+from tnconv_backends.torch.compress.report import LayerReport, Report
 
 __all__ = [
     "FactorizedConv1d",
@@ -21,5 +23,8 @@ __all__ = [
     "FactorizedConvTranspose3d",
     "FactorizedLinear",
     "FactorizedModule",
+    "LayerReport",
+    "Report",
+    "compress",
     "factorized",
 ]

@@ -4,9 +4,10 @@
     python -m benchmarks factorised --show factorised.json
 
 Layers of ResNet-18, ResNet-50 and VGG-16 with kernels above 1x1, on PyTorch. ``dense``
-is a convolution with the finished weight, which no factorized layer has; ``reconstruct``
-makes it in every call; ``textbook`` is one layer per factor. Results are compared
-before they are timed. Ranks are shares of their caps, of CP a share of the channels.
+is a convolution with the finished weight, which no factorized layer has;
+``reconstruct`` makes it in every call; ``textbook`` is one layer per factor. Results
+are compared before they are timed. Ranks are shares of their caps, of CP a share of the
+channels.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The other ways to run a factorized convolution on PyTorch, written by hand.
 
 The textbook chain is one layer per factor (1x1 convolutions around a smaller one;
-depthwise ones for CP), as the papers of the formats print it. Weights are laid out once,
-before the clock runs, as a module would hold them.
+depthwise ones for CP), as the papers of the formats print it. Weights are laid out
+once, before the clock runs, as a module would hold them.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from tnconv.errors import (
     MissingDependencyError,
     NetworkError,
     NotationError,
+    StoreError,
     TnconvError,
 )
 from tnconv.execution.expression import Expression, clear_caches, expression
@@ -85,6 +86,7 @@ __all__ = [
     "Network",
     "NetworkError",
     "NotationError",
+    "StoreError",
     "TnconvError",
     "__version__",
     "bias_hessian",

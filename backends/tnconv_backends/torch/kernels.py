@@ -29,13 +29,13 @@ from tnconv.execution.program import (
     Sum,
     View,
 )
-from tnconv.execution.ways import fills
+from tnconv.execution.ways import filled
 from tnconv_backends.kernels import Kernel, Kernels
 from tnconv_backends.scaled import scaled_gram, scaled_product
 from tnconv_backends.spectral import bind_spectral
 from tnconv_backends.torch.gather import bind_gather
 from tnconv_backends.torch.native import bind_native
-from tnconv_backends.torch.pages import advised, duplicate, fresh
+from tnconv_backends.torch.pages import advised, duplicate, fresh, zeroing
 from tnconv_backends.torch.products import (
     bind_elementwise_matmul,
     bind_gram,
@@ -163,21 +163,20 @@ class TorchKernels(Kernels):
     def loop(self, step: Loop, shapes: Shapes, overwrite: bool) -> Kernel:
         """Each block assigns its part, or adds to a part that was begun."""
         bodies = [self.bind_program(body) for body in step.bodies]
-        whole, begun, turns = fills(step), set[object](), []
+        box, begun, turns = filled(step), set[object](), []
         for block in step.blocks:
             reads = [
                 _cut(c, shape) for c, shape in zip(block.reads, shapes, strict=True)
             ]
-            assign = whole and block.write not in begun
+            assign = box is not None and block.write not in begun
             write = _cut(block.write, step.shape)
             turns.append((bodies[block.body], reads, write, assign))
             begun.add(block.write)
+        clear = zeroing(box, step.shape)
 
         def run(*sources: Array) -> Array:
             total = torch.empty(step.shape, dtype=self.dtype, device=self.device)
-            advised(total)
-            if not whole:
-                total.zero_()
+            clear(advised(total))
             for body, reads, write, assign in turns:
                 parts = [
                     x if cut is None else x[cut]

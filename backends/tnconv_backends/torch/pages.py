@@ -16,7 +16,8 @@ from typing import Any
 
 import torch
 
-from tnconv.execution.program import Shape
+from tnconv.execution.program import Shape, Slices
+from tnconv.execution.ways import around
 
 Tensor = Any
 
@@ -34,6 +35,17 @@ def duplicate(x: Tensor) -> Tensor:
     if x.nbytes >= LARGE:
         return fresh(x, x.shape).copy_(x)
     return x.clone(memory_format=torch.contiguous_format)
+
+
+def zeroing(box: Slices | None, shape: Shape) -> Callable[[Tensor], None]:
+    """Zeros for all of a tensor but a box that will be written."""
+    edges: list[tuple[slice, ...]] = [()] if box is None else around(box, shape)
+
+    def clear(tensor: Tensor) -> None:
+        for edge in edges:
+            tensor[edge].zero_()
+
+    return clear
 
 
 def into_fresh(

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from tnconv.execution.program import AddInto, AxisMap, Pad, Shape, View
+from tnconv.execution.ways import filled
 from tnconv_backends.kernels import Kernel
 from tnconv_backends.strided import turns
-from tnconv_backends.torch.pages import duplicate
+from tnconv_backends.torch.pages import duplicate, fresh, zeroing
 from tnconv_backends.torch.strides import fused, is_whole, reading, row_major
 
 Tensor = Any
@@ -87,14 +88,16 @@ def _bind_reshape(step: View, source: Shape) -> Kernel:
 
 def bind_add_into(step: AddInto, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
     """Zeros (or the total), and one strided add for each turn that never collides."""
-    source, fresh = shapes[0], len(shapes) == 1
+    source, begin = shapes[0], len(shapes) == 1
     empty = not all(source) or not all(step.shape)
     parts = [] if empty else [_turn(source, *turn) for turn in turns(step, source)]
-    assign = fresh and step.injective
+    assign = begin and step.injective
+    clear = zeroing(filled(step, source) if assign else None, step.shape)
 
     def run(x: Tensor, total: Tensor | None = None) -> Tensor:
         if total is None:
-            found = x.new_zeros(step.shape)
+            found = fresh(x, step.shape)
+            clear(found)
         else:
             found = total if overwrite else total.clone()
         for index, still, dims, maps in parts:

@@ -11,7 +11,7 @@ from tnconv.errors import ArgumentError
 from tnconv.factor.fit.fit import Fitted, fit
 from tnconv.factor.fit.held import Held, hold
 from tnconv.factor.fit.layout import Layout
-from tnconv.factor.fit.measure import Metric, metric_of, whitened
+from tnconv.factor.fit.measure import Metric, metric_of, whiten
 from tnconv.factor.fit.spectra import cuts, sides
 from tnconv.factor.formats import KernelShape, format_network, rank_caps
 from tnconv.factor.kernel import FactorizedKernel, Fit
@@ -171,7 +171,9 @@ class _Job:
         layout = Layout.of(format_network(self.format, self.shape, 1))
         weight = layout.spread(self.held.values, xp)
         metric = self.metric(layout)
-        seen = weight if metric is None else whitened(xp, layout, weight, metric)
+        seen = weight
+        if metric is not None:
+            seen = whiten(xp, layout, weight, metric).weight
         return Question(
             caps,
             layout.is_tree,

@@ -18,6 +18,7 @@ from typing import Any
 from tnconv.factor.fit.equations import METRIC, PULL, Equations
 from tnconv.factor.fit.held import Held
 from tnconv.factor.fit.layout import PRIME, Labels, Layout, run
+from tnconv.factor.fit.measure import Metric
 
 Array = Any
 
@@ -29,36 +30,42 @@ ROUNDING = 1e-26
 class Target:
     """A weight to come near, an axis per label, and how distance is measured.
 
-    ``metric`` is None, or the second moments of what the layer reads: (group, legs,
-    legs) for some of the weight's legs, an axis per label.
+    ``metric`` are the second moments of what the layer reads, or None.
     """
 
     held: Held
     layout: Layout
     values: Array
-    metric: Array | None = None
-    legs: Labels = ()
+    metric: Metric | None = None
+
+    @property
+    def legs(self) -> Labels:
+        """The legs that are measured."""
+        return () if self.metric is None else self.metric.legs
 
     def pulled(self) -> Array:
         """The target through the metric."""
-        return self.values if self.metric is None else self._through(self.values)
+        return self._through(self.values)
 
     def squared(self, weight: Array) -> float:
         """The squared norm of a weight, measured."""
-        through = weight if self.metric is None else self._through(weight)
-        return float(self.held.xp.sum(through * weight))
+        return float(self.held.xp.sum(self._through(weight) * weight))
 
     def distance(self, factors: Mapping[str, Array]) -> float:
         """The squared distance of the weight that factors make."""
         return self.squared(self.values - self.layout.dense(factors))
 
     def _through(self, weight: Array) -> Array:
-        layout, legs = self.layout, self.legs
+        if self.metric is None:
+            return weight
+        layout, legs = self.layout, self.metric.legs
         primed, wide = {a: a + PRIME for a in legs}, layout.primed(legs)
         metric = wide.operand(METRIC, (*layout.group, *legs, *primed.values()))
         operands = [wide.operand(PULL, layout.output), metric]
         result = [primed.get(a, a) for a in layout.output]
-        return run(wide.network(operands, result), {PULL: weight, METRIC: self.metric})
+        return run(
+            wide.network(operands, result), {PULL: weight, METRIC: self.metric.values}
+        )
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ def refine(
     equations = [Equations.of(layout, name, target.legs) for name in layout.factors]
     arrays = {**factors, PULL: target.pulled()}
     if target.metric is not None:
-        arrays[METRIC] = target.metric
+        arrays[METRIC] = target.metric.values
     for equation in equations:
         _add_gram(equation, arrays)
     whole = target.squared(target.values)

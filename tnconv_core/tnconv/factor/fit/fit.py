@@ -10,7 +10,7 @@ from tnconv.factor.fit.alternate import Settings, Target, refine
 from tnconv.factor.fit.balance import balanced, degeneracy
 from tnconv.factor.fit.held import Held
 from tnconv.factor.fit.layout import Layout
-from tnconv.factor.fit.measure import Metric, whitened_start
+from tnconv.factor.fit.measure import Metric, whiten
 from tnconv.factor.fit.starts import random_start, start
 
 Array = Any
@@ -51,28 +51,27 @@ def fit(
     if scale == 0:
         zeros = {name: _zeros(held, layout, name) for name in layout.factors}
         return Fitted(zeros, 0.0, None if metric is None else 0.0, None)
-    plain = Target(held, layout, weight / scale)
-    target = plain
-    if metric is not None:
-        target = Target(held, layout, weight / scale, metric.values, metric.legs)
-    found = _factors(target, metric, seed, sweeps)
-    error = _relative(plain, found)
+    plain = target = Target(held, layout, weight / scale)
+    if metric is None:
+        found = _factors(plain, seed, sweeps)
+    else:
+        white = whiten(xp, layout, plain.values, metric)
+        target = Target(held, layout, white.weight, white.metric)
+        found = _factors(target, seed, sweeps)
     measured = None if metric is None else _relative(target, found)
+    if metric is not None:
+        found = white.back(found, xp)
+    error = _relative(plain, found)
     worst = degeneracy(layout, found, plain.squared(plain.values), xp)
     first = next(iter(found))
     found = balanced(layout, {**found, first: found[first] * scale}, xp)
     return Fitted(found, error, measured, worst)
 
 
-def _factors(
-    target: Target, metric: Metric | None, seed: int, sweeps: int
-) -> dict[str, Array]:
+def _factors(target: Target, seed: int, sweeps: int) -> dict[str, Array]:
     held, layout = target.held, target.layout
-    if metric is None:
-        found = start(held, layout, target.values, seed)
-    else:
-        found = whitened_start(held, layout, target.values, metric, seed)
-    if len(layout.factors) == 2 and (metric is None or _on_one(layout, metric)):
+    found = start(held, layout, target.values, seed)
+    if len(layout.factors) == 2 and target.metric is None:
         return found  # the best there is
     if layout.is_tree:
         return refine(target, found, Settings(sweeps=sweeps))
@@ -80,11 +79,6 @@ def _factors(
     short = Settings(sweeps=TRIAL_SWEEPS, hold=HOLD)
     best = min((refine(target, f, short) for f in tries), key=target.distance)
     return refine(target, best, Settings(sweeps=sweeps, hold=HOLD))
-
-
-def _on_one(layout: Layout, metric: Metric) -> bool:
-    """Whether one factor carries all that is measured."""
-    return any(set(metric.legs) <= set(labels) for labels in layout.factors.values())
 
 
 def _relative(target: Target, factors: Mapping[str, Array]) -> float:

@@ -8,6 +8,7 @@ the legs that the first factor does not carry, is the identity.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -16,7 +17,6 @@ from tnconv.errors import ArgumentError
 from tnconv.factor.fit.equations import METRIC
 from tnconv.factor.fit.held import Held, alike
 from tnconv.factor.fit.layout import PRIME, Labels, Layout, matrix, run
-from tnconv.factor.fit.starts import start
 from tnconv.factor.formats import KernelShape
 
 Array = Any
@@ -75,32 +75,45 @@ def metric_of(
     return Metric(xp.reshape(damped, shape), legs)
 
 
-def whitened_start(
-    held: Held, layout: Layout, weight: Array, metric: Metric, seed: int
-) -> dict[str, Array]:
-    """First factors: the start of the weight in coordinates where inputs are white."""
-    name, own = _carrier(layout, metric)
-    found = start(held, layout, whitened(held.xp, layout, weight, metric), seed)
-    back = held.xp.linalg.inv(_root(held.xp, layout, metric, own))
-    legs = layout.factors[name]
-    return {**found, name: _times(held.xp, layout, found[name], legs, own, back)}
+@dataclass(frozen=True)
+class White:
+    """A weight in coordinates where inputs are white along the legs of one factor.
+
+    ``metric`` is what is left of the covariance there, None if nothing. :meth:`back`
+    takes factors to the coordinates of the weight.
+    """
+
+    layout: Layout
+    weight: Array
+    metric: Metric | None
+    carrier: str
+    own: Labels
+    inverse: Array
+
+    def back(self, factors: Mapping[str, Array], xp: Any) -> dict[str, Array]:
+        """The factors of the weight itself."""
+        name = self.carrier
+        legs = self.layout.factors[name]
+        values = _times(xp, self.layout, factors[name], legs, self.own, self.inverse)
+        return {**factors, name: values}
 
 
-def whitened(xp: Any, layout: Layout, weight: Array, metric: Metric) -> Array:
-    """The weight in coordinates of white inputs, along the legs of one factor."""
-    own = _carrier(layout, metric)[1]
-    root = _root(xp, layout, metric, own)
-    return _times(xp, layout, weight, layout.output, own, root)
-
-
-def _carrier(layout: Layout, metric: Metric) -> tuple[str, Labels]:
-    """The factor that carries the first leg that is measured, and all it carries."""
-    name = layout.holders(metric.legs[0])[0]
-    return name, tuple(a for a in metric.legs if a in layout.factors[name])
-
-
-def _root(xp: Any, layout: Layout, metric: Metric, own: Labels) -> Array:
-    return xp.linalg.cholesky(_marginal(xp, layout, metric, own))
+def whiten(xp: Any, layout: Layout, weight: Array, metric: Metric) -> White:
+    """Choose coordinates by the factor that carries the first leg that is measured."""
+    carrier = layout.holders(metric.legs[0])[0]
+    own = tuple(a for a in metric.legs if a in layout.factors[carrier])
+    root = xp.linalg.cholesky(_marginal(xp, layout, metric, own))
+    inverse = xp.linalg.inv(root)
+    white = _times(xp, layout, weight, layout.output, own, root)
+    left = None
+    if own != metric.legs:
+        turned = xp.permute_dims(inverse, (0, 2, 1))
+        wide, second = layout.primed(metric.legs), tuple(a + PRIME for a in own)
+        labels = (*layout.group, *metric.legs, *(a + PRIME for a in metric.legs))
+        values = _times(xp, wide, metric.values, labels, own, turned)
+        values = _times(xp, wide, values, labels, second, turned)
+        left = Metric(values, metric.legs)
+    return White(layout, white, left, carrier, own, inverse)
 
 
 def _marginal(xp: Any, layout: Layout, metric: Metric, own: Labels) -> Array:

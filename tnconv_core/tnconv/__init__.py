@@ -18,19 +18,23 @@ from tnconv.errors import (
     MissingDependencyError,
     NetworkError,
     NotationError,
+    StoreError,
     TnconvError,
 )
 from tnconv.execution.expression import Expression, clear_caches, expression
+from tnconv.factor import FactorizedKernel
 from tnconv.functions import (
     bias_hessian,
     contract,
     conv,
     conv_bias_vjp,
+    conv_factor_vjps,
     conv_input_vjp,
     conv_jvp,
     conv_transpose,
     conv_transpose_bias_vjp,
     conv_transpose_ekfac_correction,
+    conv_transpose_factor_vjps,
     conv_transpose_ggn_block,
     conv_transpose_ggn_diagonal,
     conv_transpose_ggn_product,
@@ -78,6 +82,7 @@ from tnconv.options import options
 from tnconv.pattern import IndexPattern
 
 if TYPE_CHECKING:
+    from tnconv.factor.decompose import decompose
     from tnconv.notation import parse
     from tnconv.rewrite import simplify
 
@@ -87,12 +92,14 @@ __all__ = [
     "ArgumentError",
     "ArrayError",
     "Expression",
+    "FactorizedKernel",
     "IndexPattern",
     "MemoryLimitError",
     "MissingDependencyError",
     "Network",
     "NetworkError",
     "NotationError",
+    "StoreError",
     "TnconvError",
     "__version__",
     "bias_hessian",
@@ -100,11 +107,13 @@ __all__ = [
     "contract",
     "conv",
     "conv_bias_vjp",
+    "conv_factor_vjps",
     "conv_input_vjp",
     "conv_jvp",
     "conv_transpose",
     "conv_transpose_bias_vjp",
     "conv_transpose_ekfac_correction",
+    "conv_transpose_factor_vjps",
     "conv_transpose_ggn_block",
     "conv_transpose_ggn_diagonal",
     "conv_transpose_ggn_product",
@@ -124,6 +133,7 @@ __all__ = [
     "conv_weight_jacobian",
     "conv_weight_vjp",
     "conv_weight_vjp_squared_norm",
+    "decompose",
     "ekfac_correction",
     "expression",
     "fold",
@@ -153,8 +163,12 @@ __all__ = [
     "unfolded_transpose_inputs",
 ]
 
-#: imported when they are asked for: a convolution of arrays needs neither
-_LATE = {"parse": "tnconv.notation", "simplify": "tnconv.rewrite"}
+#: imported when they are asked for: a convolution of arrays needs none of them
+_LATE = {
+    "decompose": "tnconv.factor.decompose",
+    "parse": "tnconv.notation",
+    "simplify": "tnconv.rewrite",
+}
 
 if not TYPE_CHECKING:  # else a type checker would let every misspelled name pass
 

@@ -14,7 +14,7 @@ from typing import Unpack
 from tnconv.axis import Axis
 from tnconv.edits import attach
 from tnconv.network import Input, Network
-from tnconv.networks.checks import Ints, Site
+from tnconv.networks.checks import Ints, Site, Weight
 from tnconv.networks.conv import check_array, legs, plain
 from tnconv.networks.geometry import Hyper
 from tnconv.networks.layer import CONV, Hypers, Kind, Layer
@@ -22,7 +22,7 @@ from tnconv.networks.quadratic import copied, paired
 
 
 def input_hessian(
-    weight_shape: Sequence[int],
+    weight_shape: Weight,
     hessian_shape: Sequence[int],
     input_size: Ints,
     **hyper: Unpack[Hyper],
@@ -141,7 +141,7 @@ def diagonal_of_weight(
 
 
 def input_hessian_diagonal(
-    weight_shape: Sequence[int],
+    weight_shape: Weight,
     diagonal_shape: Sequence[int],
     input_size: Ints,
     **hyper: Unpack[Hyper],

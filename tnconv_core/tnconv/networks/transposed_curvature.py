@@ -12,7 +12,7 @@ from typing import Unpack
 
 from tnconv.network import Network
 from tnconv.networks import hessian, products, quadratic
-from tnconv.networks.checks import Ints, Site
+from tnconv.networks.checks import Ints, Site, Weight
 from tnconv.networks.geometry import TransposedHyper
 from tnconv.networks.layer import TRANSPOSED
 from tnconv.networks.products import applied
@@ -185,7 +185,7 @@ def conv_transpose_kfac_product(
 
 
 def conv_transpose_input_hessian(
-    weight_shape: Sequence[int],
+    weight_shape: Weight,
     hessian_shape: Sequence[int],
     input_size: Ints,
     **hyper: Unpack[TransposedHyper],
@@ -202,7 +202,7 @@ def conv_transpose_input_hessian(
 
 
 def conv_transpose_input_hessian_diagonal(
-    weight_shape: Sequence[int],
+    weight_shape: Weight,
     diagonal_shape: Sequence[int],
     input_size: Ints,
     **hyper: Unpack[TransposedHyper],

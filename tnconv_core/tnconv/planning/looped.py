@@ -32,6 +32,7 @@ from tnconv.planning.lower import Lowered, lower
 from tnconv.planning.plan import Blocks, Plan
 from tnconv.planning.rivals import Planned, form_table
 from tnconv.planning.site import NotHereError
+from tnconv.planning.turns import turn_seconds, whole_seconds
 
 #: blocks of a plan that pays no rent are looked for where holding its arrays costs
 #: this share of the time
@@ -109,7 +110,10 @@ class _Whole:
         except (NetworkError, NotHereError):
             return float("inf")
         share = plan.network.sizes[cut.label] / cut.size
-        seconds = share * body.seconds + turns * _added(body, charge)
+        program, result_shape = body.program, self.planned.program.shape
+        around = turn_seconds(program, plan.network.arguments, result_shape, charge)
+        seconds = share * body.seconds + turns * around
+        seconds += whole_seconds(result_shape, charge)
         inside = charge.held(body.program)
         result = size_of(body.program.shape) * charge.itemsize
         held = Held(inside.arrays + result, inside.peak + result)
@@ -206,12 +210,6 @@ def _body(plan: Plan, network: Network, charge: Charge, kind: type[Builder]) -> 
     return lower(steps, charge.machine, charge.itemsize, form_table(), {}, kind)
 
 
-def _added(body: Lowered, charge: Charge) -> float:
-    """Seconds to add the result of a block to the whole."""
-    nbytes = size_of(body.program.shape) * charge.itemsize
-    return 2 * charge.machine.call + nbytes / charge.machine.add
-
-
 def _assembled(
     planned: Planned,
     cut: Cut,
@@ -223,11 +221,17 @@ def _assembled(
     programs = {network: body.program for network, body in bodies.items()}
     program = loop_program(planned.plan.network, blocks, programs)
     result = sum(size_of(body.program.shape) for body in turns) * charge.itemsize
+    arrays = planned.plan.network.arguments
+    around = {
+        network: turn_seconds(body.program, arrays, program.shape, charge)
+        for network, body in bodies.items()
+    }
+    seconds = sum(bodies[b.network].seconds + around[b.network] for b in blocks)
     return replace(
         planned,
         plan=replace(planned.plan, blocks=Blocks(cut.label, cut.size)),
         program=program,
-        seconds=sum(body.seconds + _added(body, charge) for body in turns),
+        seconds=seconds + whole_seconds(program.shape, charge),
         flops=sum(body.flops for body in turns),
         bytes=sum(body.bytes for body in turns) + 2 * result,
         peak=charge.held(program).peak,

@@ -11,6 +11,8 @@ from tnconv.execution.program import AxisMap, MultiplySum, Shape, View
 if TYPE_CHECKING:
     from tnconv.planning.builder import Builder
 
+#: elements of a cache line, in single precision
+LINE = 16
 #: elements of an inner loop, and whether they are neighbors in memory
 Run = tuple[int, bool]
 
@@ -42,6 +44,19 @@ def strides_of(register: int, builder: Builder) -> list[int]:
     below = strides_of(step.sources[0], builder)
     found = moves(step.maps, below, len(step.dims))
     return found if step.dims == step.shape else _fused(step, found)
+
+
+def spanned(register: int, builder: Builder) -> int:
+    """Elements of memory that reading a register goes through: of a view, all that it
+    looks at where it skips some of a cache line, or the lines of its own elements."""
+    at, own = register - builder.inputs, prod(builder.shapes[register])
+    while 0 <= at < len(builder.steps):
+        step = builder.steps[at]
+        if not isinstance(step, View) or step.copy:
+            break
+        register = step.sources[0]
+        at = register - builder.inputs
+    return min(prod(builder.shapes[register]), LINE * own)
 
 
 def _fused(step: View, strides: Sequence[int]) -> list[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 
 from tnconv.execution.program import Matmul, MultiplySum, Sum
 from tnconv.planning.builder import Builder, Value
@@ -24,21 +25,20 @@ def _reduced(b: Builder, site: Site) -> tuple[Value, Value]:
 
 
 def gemm_variants(b: Builder, site: Site) -> Iterable[Variant]:
-    """(loop label or "", swapped, ordered): which label is looped over as a batch, if
-    any; whether rows and columns stand as in the result instead of as in memory.
+    """(loop labels, swapped, ordered): which labels are looped over as a batch, if any;
+    whether rows and columns stand as in the result instead of as in memory.
 
-    A label at the outside of memory is often better left there, as a batch, than
-    permuted inside: summed over afterwards where it is contracted. Operands smaller
-    than the result are better permuted than the result.
+    Labels at the outside of memory are often better left there, as a batch, than
+    permuted inside: the outermost one, summed over afterwards where it is contracted,
+    or all that lie outside of what is contracted. Operands smaller than the result are
+    better permuted than the result.
     """
     left, right = site.values
     shared, summed, _, _ = split_labels(left.labels, right.labels, site.alive)
-    loops = [""]
+    loops: list[tuple[str, ...]] = [()]
     for value in site.values:
         order = b.memory_order(value, set(value.labels) - shared)
-        outer = next((a for a in order if b.sizes[a] > 1), None)
-        if outer in summed or (outer in site.alive and len(order) > 1):
-            loops.append(str(outer))
+        loops += _loops([a for a in order if b.sizes[a] > 1], summed, site.alive)
     names = left.labels, right.labels, site.alive
     loops = [a for a in dict.fromkeys(loops) if b.affords(gemm_seconds(b, *names, a))]
     swaps = (False, True) if site.final else (_second(b, site, summed),)
@@ -51,14 +51,33 @@ def gemm_variants(b: Builder, site: Site) -> Iterable[Variant]:
             yield variant
 
 
-def _is_ordered(b: Builder, site: Site, loop: str, swap: bool) -> bool:
+def _loops(
+    order: Sequence[str], summed: set[str], alive: frozenset[str]
+) -> Iterator[tuple[str, ...]]:
+    """The outermost label of an operand, and the run of labels outside of what is
+    contracted, where rows are left inside of it."""
+    if order and (order[0] in summed or (order[0] in alive and len(order) > 1)):
+        yield (order[0],)
+    outside = tuple(takewhile(alive.__contains__, order))
+    if len(outside) > 1 and alive.intersection(order[len(outside) :]):
+        yield outside
+
+
+def looped_over(variant: Variant) -> tuple[str, ...]:
+    """The labels that a variant loops over."""
+    loop: tuple[str, ...] = variant[0]  # type: ignore[assignment]
+    return loop
+
+
+def _is_ordered(b: Builder, site: Site, loop: tuple[str, ...], swap: bool) -> bool:
     """Whether rows and columns stand as in the result as they come from memory."""
     left, right = reversed(site.values) if swap else site.values
     if lone(left, right, site.alive) or lone(right, left, site.alive):
         return False
     shared, _, rows, columns = split_labels(left.labels, right.labels, site.alive)
     larger = left if b.size(left.labels) >= b.size(right.labels) else right
-    groups = (larger, shared), (left, rows - {loop}), (right, columns - {loop})
+    looped = set(loop)
+    groups = (larger, shared), (left, rows - looped), (right, columns - looped)
     orders = [b.memory_order(value, group) for value, group in groups]
     return all(order == sorted(order, key=site.order.index) for order in orders)
 
@@ -85,13 +104,13 @@ def gemm_seconds(
     left: Iterable[str],
     right: Iterable[str],
     alive: frozenset[str],
-    loop: str = "",
+    loop: tuple[str, ...] = (),
 ) -> float:
     """What the product over these labels costs at least."""
     shared, summed, rows, columns = split_labels(tuple(left), tuple(right), alive)
-    rows, columns, looped = rows & alive, columns & alive, {loop} if loop else set()
+    rows, columns, looped = rows & alive, columns & alive, set(loop)
     lengths = [b.size(a - looped) for a in (rows, summed, columns)]
-    # an operand without the loop label is read once
+    # an operand without the loop labels is read once
     sides = (rows | summed, columns | summed, rows | columns | looped)
     nbytes = sum(b.size(shared | side) for side in sides) * b.itemsize
     return matrix_seconds(b.machine, nbytes, b.size(shared | looped), *lengths)
@@ -99,24 +118,24 @@ def gemm_seconds(
 
 def emit_gemm(b: Builder, site: Site, variant: Variant) -> Value:
     """One batched matrix product, and a sum over the loop label if it is contracted."""
-    loop, swap, ordered = str(variant[0]), bool(variant[1]), bool(variant[2])
+    loop = looped_over(variant)
+    swap, ordered, looped = bool(variant[1]), bool(variant[2]), set(loop)
     left, right = reversed(site.values) if swap else site.values
     b.expect(gemm_seconds(b, left.labels, right.labels, site.alive, loop))
     shared, summed, rows, columns = split_labels(left.labels, right.labels, site.alive)
     rows, columns = rows & site.alive, columns & site.alive
     left, right = reversed(_reduced(b, site)) if swap else _reduced(b, site)
     larger = left if b.size(left.labels) >= b.size(right.labels) else right
-    looped = [loop] if loop else []
-    inner = [a for a in b.memory_order(larger, summed) if a != loop]
+    inner = [a for a in b.memory_order(larger, summed) if a not in looped]
     batch, row, column = (
         sorted(group, key=site.order.index) if ordered else b.memory_order(value, group)
         for value, group in (
             (larger, shared),
-            (left, rows - {loop}),
-            (right, columns - {loop}),
+            (left, rows - looped),
+            (right, columns - looped),
         )
     )
-    ahead = [looped, batch] if loop and batch else [looped or batch]
+    ahead = [list(loop), batch] if loop and batch else [list(loop) or batch]
     first = _present(ahead, left)
     second = _present(ahead, right)
     if not any(ahead):
@@ -127,7 +146,7 @@ def emit_gemm(b: Builder, site: Site, variant: Variant) -> Value:
     shape = tuple(b.size(group) for group in groups)
     b.expect(0.0)
     result = b.add(Matmul((a, c), shape))
-    if loop in summed:
+    if looped & summed:
         result = b.add(Sum((result,), shape[1:], (0,)))
         groups = groups[1:]
     return b.plain(result, groups)
@@ -185,11 +204,13 @@ def emit_multiply(b: Builder, site: Site, variant: Variant) -> Value:
 
 
 def _describe_gemm(site: Site, variant: Variant) -> str:
-    loop = variant[0]
+    loop = looped_over(variant)
     if not loop:
         return "matrix product"
-    summed = loop not in site.alive
-    return f"matrix products over {loop}" + (", then summed" if summed else "")
+    summed = site.alive.isdisjoint(loop)
+    return f"matrix products over {' '.join(loop)}" + (
+        ", then summed" if summed else ""
+    )
 
 
 GEMM = Form("gemm", 2, range(1), gemm_variants, emit_gemm, _describe_gemm, matrix_floor)

@@ -73,6 +73,7 @@ BUILTIN: dict[str, dict[str, str]] = {
             "input_hessian",
             "input_hessian_diagonal",
             "jacobian_gram",
+            "kfac_factors",
             "kfac_input_factor",
             "kfac_product",
             "kfac_output_factor",

@@ -278,7 +278,7 @@ def test_truncation_at_every_byte(own_store: Path) -> None:
 def test_flipped_bits_of_a_database(own_store: Path) -> None:
     whole = small_database(own_store)
     draw = random.Random(0)
-    good = record_of(NETWORK).line()
+    ((_, good),) = Database(own_store).lines()
     for at in [*range(0, 100, 7), *draw.sample(range(len(whole)), 60)]:
         broken = bytearray(whole)
         broken[at] ^= 1 << draw.randrange(8)

@@ -103,6 +103,7 @@ def _parser() -> _Parser:
     _add_demo(commands)
     _add_show(commands)
     cli_calibrate.add(commands)
+    cli_compress.add(commands)
     cli_plans.add(commands)
     return parser
 

@@ -48,7 +48,7 @@ def test_a_weight_of_low_rank_is_found_again(
     found = decompose(weight, format, tuple(min(2, c) for c in caps.values()), **more)
     assert found.shape == shape
     assert found.groups == more.get("groups", 1)
-    assert found.fit is not None
-    assert found.error_to(weight) == pytest.approx(found.fit.error, abs=1e-7)
+    assert found.error is not None
+    assert found.error_to(weight) == pytest.approx(found.error, abs=1e-7)
     exact = format not in ("cp", "cp3", "tr")  # these are found by descent
-    assert found.fit.error < (1e-7 if exact else 0.1)
+    assert found.error < (1e-7 if exact else 0.1)

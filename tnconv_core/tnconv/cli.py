@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import tnconv
-from tnconv import cli_calibrate, cli_plans
+from tnconv import cli_calibrate, cli_compress, cli_plans
 from tnconv.errors import ArgumentError, TnconvError
 
 T = TypeVar("T")

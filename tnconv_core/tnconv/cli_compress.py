@@ -38,7 +38,9 @@ def add(commands: Any) -> None:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("model", metavar="MODULE:FUNCTION", help="what makes the model")
+    command.add_argument(
+        "model", metavar="MODULE:FUNCTION", help="what makes the model"
+    )
     command.add_argument(
         "--weights",
         type=Path,
@@ -97,6 +99,11 @@ def _add_data(command: Any) -> None:
         "--fold-batchnorm",
         action="store_true",
         help="fold batch normalizations into the layers before them",
+    )
+    command.add_argument(
+        "--slower",
+        action="store_true",
+        help="also factorize layers that are predicted to be slower than dense",
     )
     command.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of random starts (default: 0)"

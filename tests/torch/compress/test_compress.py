@@ -50,8 +50,12 @@ def count(module: nn.Module) -> int:
 def test_a_budget_is_kept_and_used(of: Any, share: float) -> None:
     dense = model()
     state = copy.deepcopy(dense.state_dict())
-    small, report = compress(dense, budget=Fraction(share, of=of), example=batch())
-    before, after = report.parameters if of == "params" else report.total("macs") or ()
+    small, report = compress(
+        dense, budget=Fraction(share, of=of), example=batch(), slower=True
+    )
+    before, after = (
+        report.parameters if of == "params" else report.total("macs") or (0, 0)
+    )
     assert 0.8 * share < after / before <= share
     assert report.parameters == (count(dense), count(small))
     torch.testing.assert_close(dense.state_dict(), state)
@@ -78,8 +82,7 @@ def test_multiply_adds_are_those_of_the_layers() -> None:
 def test_full_ranks_are_the_model() -> None:
     from tnconv.factor import Energy
 
-    dense = model().double()
-    wide = nn.Sequential(nn.Linear(40, 60), nn.Linear(60, 40)).double()
+    wide: Any = nn.Sequential(nn.Linear(40, 60), nn.Linear(60, 40)).double()
     with torch.no_grad():  # of rank 5
         for layer in wide:
             layer.weight.copy_(layer.weight[:, :5] @ layer.weight[:5])
@@ -87,7 +90,6 @@ def test_full_ranks_are_the_model() -> None:
     assert [one.ranks for one in report.layers] == [(5,), (5,)]
     x = torch.randn(3, 40, dtype=torch.float64)
     torch.testing.assert_close(small(x), wide(x))
-    assert dense(batch().double()).isfinite().all()
 
 
 def test_data_brings_the_output_nearer() -> None:
@@ -99,10 +101,11 @@ def test_data_brings_the_output_nearer() -> None:
         return torch.einsum("nchw,cd->ndhw", batch(seed, 16), mixing)
 
     errors = {}
-    for how, more in (("weights", {}), ("data", {"data": [inputs(1), inputs(2)]})):
+    for how in ("weights", "data"):
+        data = [inputs(1), inputs(2)] if how == "data" else None
         rank = {"0": 4, "2": 4}
         small, report = compress(
-            dense, rank=rank, formats="svd-out", slower=True, **more
+            dense, rank=rank, formats="svd-out", slower=True, data=data
         )
         with torch.no_grad():
             x = inputs(3)

@@ -40,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
         data=data,
         example=example,
         round_to=options.round_to,
+        slower=options.slower,
         fold_batchnorm=options.fold_batchnorm,
         seed=options.seed,
         inplace=True,
@@ -56,7 +57,7 @@ def goal(options: argparse.Namespace) -> tuple[Fraction | None, Rank | None]:
     """The budget, or the rank of each layer."""
     if options.rank is not None:
         return None, parsed_rank(options.rank)
-    of = next(name for name in COSTS if getattr(options, name) is not None)
+    of = next(of for of in COSTS if getattr(options, of) is not None)
     return Fraction(getattr(options, of), of=of), None
 
 
@@ -143,7 +144,7 @@ def batches(options: argparse.Namespace, model: nn.Module) -> list[Tensor]:
             f"compress: {options.data} is {tensor.dtype}, the model {wanted}; save the "
             "array in the model's dtype"
         )
-    return list(tensor.split(options.batch))
+    return list(torch.split(tensor, options.batch))
 
 
 def _array(path: Path) -> Any:

@@ -48,7 +48,10 @@ def parameter_groups(
     Raises:
         ArgumentError: rates that are no numbers above 0.
     """
-    for rate in (lr, *(factors.values() if isinstance(factors, Mapping) else [factors])):
+    for rate in (
+        lr,
+        *(factors.values() if isinstance(factors, Mapping) else [factors]),
+    ):
         if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not rate > 0:
             raise ArgumentError(
                 f"parameter_groups: a rate is {rate!r}; give numbers above 0"

@@ -45,11 +45,11 @@ def fold_batchnorm(model: nn.Module) -> list[tuple[str, str]]:
     [('0', '1')]
     """
     found = list(_neighbors(model))
-    for layer, norm in found:
+    for _, norm in found:
         if model.get_submodule(norm).training:
             raise ArgumentError(
-                f"fold_batchnorm: {norm!r} is in training mode, in which it goes by each "
-                "batch; call model.eval() first"
+                f"fold_batchnorm: {norm!r} is in training mode, in which it goes by "
+                "each batch; call model.eval() first"
             )
     for layer, norm in found:
         folded_at(model, layer, norm)
@@ -62,8 +62,8 @@ def folded_at(model: nn.Module, layer_name: str, norm_name: str) -> None:
     if type(layer) not in LAYERS or type(norm) not in NORMS:
         raise ArgumentError(
             f"fold_batchnorm: {layer_name!r} and {norm_name!r} are a "
-            f"{type(layer).__name__} and a {type(norm).__name__}, no layer and no batch "
-            "normalization"
+            f"{type(layer).__name__} and a {type(norm).__name__}, no layer and no "
+            "batch normalization"
         )
     _put(model, layer_name, _fused(layer, norm.eval()))
     _put(model, norm_name, Folded(layer_name).train(layer.training))
@@ -82,7 +82,8 @@ def recalibrate(
 
     >>> model = nn.Sequential(nn.Conv1d(1, 2, 3), nn.BatchNorm1d(2))
     >>> _ = recalibrate(model, [torch.ones(4, 1, 8)])
-    >>> bool(torch.allclose(model[1].running_mean, model[0](torch.ones(1, 1, 3))[0, :, 0]))
+    >>> seen = model[0](torch.ones(1, 1, 3))[0, :, 0]
+    >>> bool(torch.allclose(model[1].running_mean, seen))
     True
     """
     norms = [m for m in model.modules() if isinstance(m, NORMS) and _has_averages(m)]
@@ -107,7 +108,7 @@ def recalibrate(
 
 
 def _neighbors(model: nn.Module) -> Iterator[tuple[str, str]]:
-    """A layer and the normalization right after it, with nobody else's hands on them."""
+    """Every layer and the normalization right after it, both used nowhere else."""
     places = [n for n, _ in model.named_modules(remove_duplicate=False)]
     uses = [model.get_submodule(name) for name in places]
     for name, module in model.named_modules():

@@ -74,7 +74,9 @@ def lowered(model: nn.Module) -> nn.Module:
 
     result = copy.deepcopy(model)
     modules = dict(result.named_modules())
-    new = {n: sequential(m) for n, m in modules.items() if isinstance(m, FactorizedModule)}
+    new = {
+        n: sequential(m) for n, m in modules.items() if isinstance(m, FactorizedModule)
+    }
     return replaced(result, new)
 
 

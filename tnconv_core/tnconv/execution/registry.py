@@ -27,6 +27,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "standard": "tnconv_rules:STANDARD",
         "alternatives": "tnconv_rules:ALTERNATIVES",
     },
+    "tnconv.commands": {"compress": "tnconv_backends.torch.compress.command:run"},
     "tnconv.forms": {"standard": "tnconv.planning.forms:FORMS"},
     "tnconv.operations": {
         name: f"tnconv.functions:{name}"

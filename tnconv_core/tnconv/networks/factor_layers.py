@@ -2,10 +2,10 @@
 
 In the textbook chain (:mod:`tnconv.factor.chain`) a factor is a layer between what
 comes before it (the input, earlier factors, patterns whose kernel positions they or it
-carry) and what follows. Labels of the factor that both sides carry are groups (``r`` of CP,
-``g``); its other labels from before are its input features, those towards what follows
-its output features. Whatever else is open (batch, map positions, a bond that passes by)
-counts as positions.
+carry) and what follows. Labels of the factor that both sides carry are groups (``r`` of
+CP, ``g``); its other labels from before are its input features, those towards what
+follows its output features. Whatever else is open (batch, map positions, a bond that
+passes by) counts as positions.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tnconv.execution.program import (
@@ -86,26 +86,35 @@ def peak_bytes(
     ``workspace`` gives the bytes a step allocates beside its result; a loop holds what
     a block does, and the block's result until it is added.
     """
+    moments = held_bytes(program, itemsize, workspace)
+    return max([sum(held.values()) + beside for held, beside in moments], default=0)
+
+
+def held_bytes(
+    program: Program, itemsize: int, workspace: Callable[[Step, list[Shape]], int]
+) -> Iterator[tuple[Mapping[int, int], int]]:
+    """What is held during each step: bytes by the register that allocated them, and
+    those that the step allocates beside its result."""
     count, shapes = len(program.inputs), program.shapes
     buffers = _buffers(program)
     keep = buffers[program.result]
     last: dict[int, int] = {}
     for at, step in enumerate(program.steps):
-        for register in (*step.sources, count + at):
+        for register in step.sources:
             last[buffers[register]] = at
+        last[buffers[count + at]] = at
     held: dict[int, int] = {}
-    peak = 0
     for at, step in enumerate(program.steps):
         buffer = buffers[count + at]
-        if buffer >= count and buffer != keep:
-            held.setdefault(buffer, size_of(shapes[count + at]) * itemsize)
+        if buffer >= count and buffer != keep and buffer not in held:
+            held[buffer] = size_of(shapes[count + at]) * itemsize
         if isinstance(step, Loop):
-            extra = _block_bytes(step, itemsize, workspace)
+            yield held, _block_bytes(step, itemsize, workspace)
         else:
-            extra = workspace(step, [shapes[r] for r in step.sources])
-        peak = max(peak, sum(held.values()) + extra)
-        held = {b: size for b, size in held.items() if last[b] > at}
-    return peak
+            yield held, workspace(step, [shapes[r] for r in step.sources])
+        for used in {*[buffers[r] for r in step.sources], buffer}:
+            if last[used] == at:
+                held.pop(used, None)
 
 
 def _block_bytes(

@@ -71,7 +71,7 @@ class _Found:
     def lowered(self, machine: Machine, itemsize: int) -> Planned:
         """The plan as a program."""
         plan = self.plan
-        done = lower(plan, machine, itemsize, form_table(), self.parts)
+        done, lines = lower(plan, machine, itemsize, form_table(), self.parts)
         peak = peak_bytes(done.program, itemsize, workspace(machine, itemsize))
         return Planned(
             plan.network,
@@ -82,7 +82,7 @@ class _Found:
             done.flops,
             done.bytes,
             peak,
-            done.lines,
+            lines,
             (),
         )
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "overhead": "benchmarks.overhead",
     "planning": "benchmarks.planning",
     "regret": "benchmarks.regret",
+    "bound": "benchmarks.bound",
     "norms": "benchmarks.norms",
     "clients": "benchmarks.clients",
     "dropout": "benchmarks.dropout",

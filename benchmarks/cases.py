@@ -8,6 +8,7 @@ convolution), "wide" (its transpose), "weight", "weights" (one per example), "ex
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
@@ -101,6 +102,13 @@ class Case:
             role: torch.from_numpy(a) for role, a in self.arrays.items()
         }
         return replace(self, **shared)
+
+    def ordered(self, names: Iterable[str]) -> list[Any]:
+        """The arrays of a network's arguments, as tnconv names them."""
+        roles = {"x": "wide", "weight": "weight", "cotangent": "narrow"}
+        if self.layer.transposed:
+            roles |= {"x": "narrow", "cotangent": "wide"}
+        return [getattr(self, roles[name]) for name in names]
 
     def network(self) -> Any:
         """The network of the operation, as tnconv builds it from shapes alone."""

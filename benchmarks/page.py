@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks import bound_table
 from benchmarks.contestants import SHOWN_ONLY, modules
 from benchmarks.record import Results, load
 from benchmarks.regret import summary
@@ -16,7 +17,7 @@ HELP = "write docs/results.md from results, or from those in benchmarks/results"
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "results.md"
 KEPT = Path(__file__).parent / "results"
-CHOICES = KEPT / "choices"
+CHOICES, BOUNDS = KEPT / "choices", KEPT / "bound"
 NAMES = {"torch": "PyTorch", "numpy": "NumPy"}
 
 INTRODUCTION = """\
@@ -57,19 +58,51 @@ def main(options: argparse.Namespace) -> int:
     if not files:
         print(f"no results: write some with `run` and `compact` into {KEPT.name}/")
         return 1
-    options.out.write_text(page([load(path) for path in files], chosen()), "utf-8")
+    text = page([load(path) for path in files], kept(BOUNDS), kept(CHOICES))
+    options.out.write_text(text, "utf-8")
     print(options.out)
     return 0
 
 
-def chosen() -> list[dict[str, Any]]:
-    """What `regret` measured, as kept."""
-    return [json.loads(path.read_text("utf-8")) for path in sorted(CHOICES.glob("*"))]
+def kept(folder: Path) -> list[dict[str, Any]]:
+    """What `bound` or `regret` measured, as kept."""
+    return [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*"))]
 
 
-def page(runs: list[Results], choices: list[dict[str, Any]]) -> str:
-    """The text of the page: the introduction, a section for each run and choice."""
-    return "\n".join((INTRODUCTION, *map(section, runs), *map(choice, choices)))
+def page(
+    runs: list[Results], bounds: list[dict[str, Any]], choices: list[dict[str, Any]]
+) -> str:
+    """The text of the page: the introduction, a section for each measurement."""
+    parts = *map(section, runs), *map(bound, bounds), *map(choice, choices)
+    return "\n".join((INTRODUCTION, *parts))
+
+
+def bound(known: dict[str, Any]) -> str:
+    """What is reachable with the forms there are, and where a roofline stands."""
+    head, speed = known["header"], known["rates"]
+    layers = len({case["layer"] for case in known["cases"]})
+    said = (
+        f"{layers} layers, {_setting(head)}. Each case is the public function, up to "
+        f"{head['plans']} of its cheapest plans by prediction, the best plan in one "
+        "piece and the best with each single form that contracts two arrays, and all "
+        "contestants, in turn on the same arrays (`python -m benchmarks bound`). A "
+        "case in which even the best plan is slower than the peer is not lost by a "
+        "wrong prediction. The best of many noisy times flatters it a little. "
+        "Arithmetic is that of the best plan at the fastest rate measured "
+        f"({speed['product'] / 1e9:.0f} Gflop/s of a large matrix product, "
+        f"{speed['convolution'] / 1e9:.0f} of a 3x3 convolution of 128 channels), "
+        f"memory the arrays read and the result at that of a large copy "
+        f"({speed['copy'] / 1e9:.1f} GB/s); the roofline is the larger of the two."
+    )
+    title = f"## What is reachable on {NAMES[head['backend']]}"
+    return f"{title}\n\n{said}\n\n{bound_table.summary(known)}"
+
+
+def _setting(head: dict[str, Any]) -> str:
+    return (
+        f"batch {head['batch']}, {head['threads']} threads on {head['cores']} cores of "
+        f"{head['cpu']}, {head['date']}"
+    )
 
 
 def choice(known: dict[str, Any]) -> str:
@@ -77,8 +110,7 @@ def choice(known: dict[str, Any]) -> str:
     head = known["header"]
     layers = len({case["layer"] for case in known["cases"]})
     said = (
-        f"{layers} layers, batch {head['batch']}, {head['threads']} threads on "
-        f"{head['cores']} cores of {head['cpu']}, {head['date']}. Each case is the "
+        f"{layers} layers, {_setting(head)}. Each case is the "
         "default plan and others for the same network, made by forbidding what it "
         "does, timed on the same arrays; regret is the default's time over the best's "
         "(`python -m benchmarks regret`)."

@@ -18,7 +18,7 @@ from benchmarks.cases import Cannot, make
 from benchmarks.compact import pack, unpack
 from benchmarks.crew import Crew, Member
 from benchmarks.expected import Wrong, check
-from benchmarks.page import KEPT, PAGE, choice, chosen, page
+from benchmarks.page import BOUNDS, CHOICES, KEPT, PAGE, choice, kept, page
 from benchmarks.record import Journal, Measured, Results, load
 
 torch = pytest.importorskip("torch")
@@ -276,10 +276,10 @@ def test_layers_are_chosen_by_a_fixed_spread() -> None:
 
 
 def test_the_page_is_what_the_command_makes_of_the_kept_results() -> None:
-    kept = sorted(KEPT.glob("*.json"))
-    assert kept and sum(path.stat().st_size for path in kept) < 300_000
+    files = sorted(KEPT.glob("*.json"))
+    assert files and sum(path.stat().st_size for path in files) < 300_000
     text = PAGE.read_text("utf-8")
-    assert text == page([load(path) for path in kept], chosen())
+    assert text == page([load(path) for path in files], kept(BOUNDS), kept(CHOICES))
     pictures = re.findall(r"\]\((.*\.png)\)", text)
     assert pictures and all((PAGE.parent / name).exists() for name in pictures)
 

@@ -33,6 +33,7 @@ TOLERANCE = {
     "float16": 2**-10,
     "bfloat16": 2**-7,
 }
+SMALLEST_NORMAL = {"float16": 2.0**-14, "bfloat16": 2.0**-126}  # below: a fixed spacing
 
 by_library = pytest.mark.parametrize("library", LIBRARIES, ids=lambda lib: lib.name)
 by_operation = pytest.mark.parametrize("operation", OPERATIONS)
@@ -70,8 +71,11 @@ def check(case: Case, library: Library, dtype: str, seed: int) -> None:
         np.testing.assert_array_equal(found, expected)
         return
     bound = case.apply(oracles, {k: np.abs(v) for k, v in arrays.items()})
-    largest = np.max(bound, initial=1.0)
-    limit = largest if dtype not in ("float16", "bfloat16") else bound
+    limit = (
+        np.maximum(bound, SMALLEST_NORMAL[dtype])
+        if dtype in SMALLEST_NORMAL
+        else np.max(bound, initial=1.0)
+    )
     wrong = np.abs(found - expected) - TOLERANCE[dtype] * limit
     assert np.max(wrong, initial=0.0) <= 0, case
 
@@ -116,6 +120,17 @@ def test_half_types_are_summed_wide_and_rounded_once(
     found = library.values(functions.conv(x, weight))
     half_a_unit = {"float16": 2.0, "bfloat16": 16.0}[dtype]
     assert np.all(np.abs(found.astype(float) - exact) <= half_a_unit)
+
+
+@by_library
+def test_results_too_small_for_a_normal_half_are_rounded_to_its_spacing(
+    library: Library,
+) -> None:
+    if "float16" not in library.dtypes:
+        pytest.skip("no half precision there")
+    hyper = {"approximation": "reduce", "normalization": "both", "padding": 200}
+    case = Case("kfac_input_factor", {"x": (1, 1, 2)}, ((1,),), hyper)
+    check(case, library, "float16", 65535)
 
 
 @by_library

@@ -10,7 +10,7 @@ from tests import oracles
 import tnconv
 from tnconv.execution import ways
 from tnconv.execution.program import Block, Loop, MultiplySum, Program, Scale, Sum
-from tnconv.execution.ways import fills, product_of
+from tnconv.execution.ways import filled, product_of
 from tnconv_backends.numpy import NumPyKernels
 from tnconv_backends.strided_kernels import StridedKernels
 
@@ -78,12 +78,17 @@ def test_einsum_of_any_strided_library_gives_the_same(dims: Any) -> None:
     np.testing.assert_array_equal(run(a, b), plain(step, a, b))
 
 
-SPANS = [((0, 2), (2, 5)), ((0, 2), (0, 2), (2, 5)), ((0, 2), (3, 5))]
+SPANS = [
+    ((0, 2), (2, 5)),
+    ((0, 2), (0, 2), (2, 5)),
+    ((0, 2), (3, 5)),
+    ((1, 2), (2, 4)),
+]
 
 
 @pytest.mark.parametrize("spans", SPANS)
 def test_loops_assign_what_is_apart_and_add_what_meets(spans: Any) -> None:
-    """Blocks of rows, one of them written twice, or a row that none writes."""
+    """Blocks of rows, one of them written twice, or rows that none writes."""
     bodies, blocks = [], []
     for start, stop in spans:
         shape = (stop - start, 3)
@@ -98,7 +103,7 @@ def test_loops_assign_what_is_apart_and_add_what_meets(spans: Any) -> None:
         expected[start:stop] += 2 * x[start:stop]
     for _ in range(2):
         np.testing.assert_array_equal(run(x), expected)
-    assert fills(step) == (spans != SPANS[2])
+    assert (filled(step) is None) == (spans == SPANS[2])
 
 
 @pytest.mark.parametrize("other", ["multiply", "gemm"])

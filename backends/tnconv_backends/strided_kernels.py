@@ -20,7 +20,7 @@ from tnconv.execution.program import (
     Stack,
     View,
 )
-from tnconv.execution.ways import fills
+from tnconv.execution.ways import around, filled
 from tnconv_backends.kernels import Kernel, Kernels
 from tnconv_backends.strided import plain_turn, strided, turns
 
@@ -131,7 +131,9 @@ class StridedKernels(Kernels):
     def loop(self, step: Loop, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """Each block assigns its part, or adds to a part that was begun."""
         bodies = [self.bind_program(body) for body in step.bodies]
-        make = self.library.empty if fills(step) else self.library.zeros
+        box, library = filled(step), self.library
+        make = library.zeros if box is None else library.empty
+        edges = around(box, step.shape) if box else ()
         begun: set[object] = set()
         cuts = []
         for block in step.blocks:
@@ -139,13 +141,14 @@ class StridedKernels(Kernels):
             write = tuple([slice(a, b) for a, b in block.write])
             cuts.append((bodies[block.body], reads, write, block.write in begun))
             begun.add(block.write)
-        whole = make is self.library.empty
 
         def run(*sources: Array) -> Array:
             total = make(step.shape, dtype=self.dtype)
+            for edge in edges:
+                total[edge] = 0
             for body, reads, write, again in cuts:
                 found = body([x[cut] for x, cut in zip(sources, reads, strict=True)])
-                if again or not whole:
+                if again or box is None:
                     total[write] += found
                 else:
                     total[write] = found

@@ -31,6 +31,6 @@ def test_thin_products_are_exact(
         b = drawn((*batches[1], inner, columns), turned[1])
         exact = (a.unsqueeze(-1) * b.unsqueeze(-3)).sum(-2)
         step = Matmul((0, 1), tuple(exact.shape))
-        found = bind_matmul(step, [tuple(a.shape), tuple(b.shape)])(a, b)
+        found = bind_matmul(step, [tuple(a.shape), tuple(b.shape)], a.itemsize)(a, b)
         assert found.is_contiguous()
         assert torch.equal(found, exact)

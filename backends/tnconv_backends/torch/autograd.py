@@ -34,17 +34,13 @@ class _Derived:
 
 
 _DERIVED: BoundedCache[tuple[_Derived, ...]] = BoundedCache(4096)
-_transforming: Callable[[], bool] = torch._C._are_functorch_transforms_active
-
-
-def is_transformed() -> bool:
-    """Whether forward mode or a transform of ``torch.func`` is at work."""
-    return forward_ad._current_level >= 0 or _transforming()
+#: whether a transform of ``torch.func`` is at work
+transforming: Callable[[], bool] = torch._C._are_functorch_transforms_active
 
 
 def contract(run: Run, job: Expression, arrays: Sequence[Array]) -> Array:
     """The door: run an expression, differentiably where that is wanted."""
-    if _transforming():
+    if transforming():
         return Contraction.apply(job, run, *arrays)  # type: ignore[no-untyped-call]
     if forward_ad._current_level >= 0:
         return _apply(job, run, *arrays)

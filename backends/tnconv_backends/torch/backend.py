@@ -7,6 +7,7 @@ from typing import Any
 
 import array_api_compat.torch as compat_torch
 import torch
+from torch.autograd import forward_ad
 from torch.compiler import is_compiling
 
 from tnconv.errors import ArrayError
@@ -15,7 +16,7 @@ from tnconv.execution.program import Program
 from tnconv.planning.device import Device, cpu
 from tnconv.planning.machine import Machine
 from tnconv_backends.measure import sample
-from tnconv_backends.torch.autograd import contract, is_transformed
+from tnconv_backends.torch.autograd import contract, transforming
 from tnconv_backends.torch.kernels import Run, TorchKernels
 
 Array = Any
@@ -89,7 +90,7 @@ class TorchBackend:
         """Run; where derivatives are wanted, through the one autograd function."""
         if is_compiling():
             return _uncompiled(run, job, arrays)
-        watched = is_transformed()
+        watched = forward_ad._current_level >= 0 or transforming()
         for array in arrays:
             if array.layout is not DENSE:  # a cached call may meet a sparse tensor
                 self.place(array)

@@ -29,12 +29,13 @@ from tnconv.execution.program import (
     Sum,
     View,
 )
-from tnconv.execution.ways import fills
+from tnconv.execution.ways import filled
 from tnconv_backends.kernels import Kernel, Kernels
 from tnconv_backends.scaled import scaled_gram, scaled_product
 from tnconv_backends.spectral import bind_spectral
 from tnconv_backends.torch.gather import bind_gather
 from tnconv_backends.torch.native import bind_native
+from tnconv_backends.torch.pages import advised, duplicate, fresh, zeroing
 from tnconv_backends.torch.products import (
     bind_elementwise_matmul,
     bind_gram,
@@ -63,7 +64,7 @@ class TorchKernels(Kernels):
 
     def copy(self, x: Array) -> Array:
         """Fresh contiguous memory."""
-        return x.clone(memory_format=torch.contiguous_format)
+        return duplicate(x)
 
     def zeros(self, shape: Shape) -> Array:
         """Zeros of this dtype on this device."""
@@ -112,7 +113,8 @@ class TorchKernels(Kernels):
 
     def matmul(self, step: Matmul, shapes: Shapes, overwrite: bool) -> Kernel:
         bind = bind_matmul if self.matrices else bind_elementwise_matmul
-        return scaled_product(bind(step, shapes), step, shapes)
+        product = bind(step, shapes, self.dtype.itemsize)
+        return scaled_product(product, step, shapes)
 
     def scale(self, step: Scale, shapes: Shapes, overwrite: bool) -> Kernel:
         """In place where nobody else reads the array."""
@@ -146,7 +148,7 @@ class TorchKernels(Kernels):
         memory, order = written(step), inverse(step)
 
         def run(*parts: Array) -> Array:
-            found = parts[0].new_empty(memory)
+            found = fresh(parts[0], memory)
             whole = found.permute(order)
             for place, part in zip(spots, parts, strict=True):
                 whole[place].copy_(part.reshape(split))
@@ -161,19 +163,20 @@ class TorchKernels(Kernels):
     def loop(self, step: Loop, shapes: Shapes, overwrite: bool) -> Kernel:
         """Each block assigns its part, or adds to a part that was begun."""
         bodies = [self.bind_program(body) for body in step.bodies]
-        whole, begun, turns = fills(step), set[object](), []
-        make = torch.empty if whole else torch.zeros
+        box, begun, turns = filled(step), set[object](), []
         for block in step.blocks:
             reads = [
                 _cut(c, shape) for c, shape in zip(block.reads, shapes, strict=True)
             ]
-            assign = whole and block.write not in begun
+            assign = box is not None and block.write not in begun
             write = _cut(block.write, step.shape)
             turns.append((bodies[block.body], reads, write, assign))
             begun.add(block.write)
+        clear = zeroing(box, step.shape)
 
         def run(*sources: Array) -> Array:
-            total = make(step.shape, dtype=self.dtype, device=self.device)
+            total = torch.empty(step.shape, dtype=self.dtype, device=self.device)
+            clear(advised(total))
             for body, reads, write, assign in turns:
                 parts = [
                     x if cut is None else x[cut]

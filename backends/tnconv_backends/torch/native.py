@@ -39,7 +39,7 @@ def bind_native(step: Native, shapes: Sequence[Shape], overwrite: bool) -> Kerne
         return transposed
 
     def weight(x: Tensor, v: Tensor) -> Tensor:
-        like = x.new_empty(()).expand(step.shape)  # only its shape is read
+        like = x.new_empty(step.shape)  # never read; an expanded one is slower
         return backward(
             v, x, like, None, stride, padding, dilation, False, zeros, groups,
             ONLY_WEIGHT,

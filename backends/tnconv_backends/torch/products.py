@@ -11,6 +11,7 @@ import torch
 from tnconv.execution.program import Gram, Matmul, MultiplySum, Shape
 from tnconv.execution.ways import row_blocks
 from tnconv_backends.kernels import Kernel
+from tnconv_backends.torch.pages import fresh, into_fresh
 
 Tensor = Any
 
@@ -20,37 +21,43 @@ Tensor = Any
 THIN = 16
 
 
-def bind_matmul(step: Matmul, shapes: Sequence[Shape]) -> Kernel:
+def bind_matmul(step: Matmul, shapes: Sequence[Shape], itemsize: int) -> Kernel:
     """mm or bmm; broadcast batches are expanded, which copies nothing."""
     (*left, rows, inner), (*right, _, columns) = shapes
     if not inner:
         return lambda a, b: a.new_zeros(step.shape)
     if not left and not right:
-        return matrix_product(rows, columns)
+        return matrix_product(rows, columns, itemsize)
     batch = step.shape[:-2]
+    one = prod(batch)
+    bmm = _dots if rows == columns == 1 else torch.bmm
+    bmm = into_fresh(bmm, (one, rows, columns), itemsize)
     if len(left) == len(right) == 1:
         if left == right:
-            return torch.bmm
+            return bmm
         if left == [1]:
             size = (batch[0], rows, inner)
-            return lambda a, b: torch.bmm(a.expand(size), b)
-        return _bind_repeated(batch[0], rows, inner, columns)
+            return lambda a, b: bmm(a.expand(size), b)
+        return _bind_repeated(batch[0], rows, inner, columns, itemsize)
     if tuple(left) == tuple(right) == batch:
-        one = prod(batch)
-        return lambda a, b: torch.bmm(
+        return lambda a, b: bmm(
             a.reshape(one, rows, inner), b.reshape(one, inner, columns)
         ).view(step.shape)
     wide, tall = (*batch, rows, inner), (*batch, inner, columns)
     return lambda a, b: torch.matmul(a.expand(wide), b.expand(tall))
 
 
-def matrix_product(rows: int, columns: int) -> Callable[[Tensor, Tensor], Tensor]:
+def matrix_product(
+    rows: int, columns: int, itemsize: int
+) -> Callable[[Tensor, Tensor], Tensor]:
     """The product of two matrices of these shapes."""
+    if rows == columns == 1:
+        return lambda a, b: torch.mv(a, b[:, 0]).unsqueeze(1)
     if 1 < columns < THIN and columns <= rows:
         return _tall
     if 1 < rows < THIN:
         return lambda a, b: torch.mm(a.contiguous(), b)
-    return torch.mm
+    return into_fresh(torch.mm, (rows, columns), itemsize)
 
 
 def _tall(a: Tensor, b: Tensor) -> Tensor:
@@ -61,9 +68,18 @@ def _tall(a: Tensor, b: Tensor) -> Tensor:
     return torch.mm(thin, a.mT).mT.contiguous()
 
 
-def _bind_repeated(batch: int, rows: int, inner: int, columns: int) -> Kernel:
+def _dots(a: Tensor, b: Tensor, **out: Tensor) -> Tensor:
+    """A row times a column in each item: PyTorch looks at the step of an axis of one
+    position, and is a hundred times slower where that is not the length of the other.
+    """
+    return torch.bmm(a.squeeze(1).unsqueeze(1), b.squeeze(2).unsqueeze(1).mT, **out)
+
+
+def _bind_repeated(
+    batch: int, rows: int, inner: int, columns: int, itemsize: int
+) -> Kernel:
     """A batch of matrices, each times the same one: a single matrix if they lie so."""
-    multiply = matrix_product(batch * rows, columns)
+    multiply = matrix_product(batch * rows, columns, itemsize)
     size, flat = (batch, inner, columns), (batch * rows, inner)
 
     def run(a: Tensor, b: Tensor) -> Tensor:
@@ -74,7 +90,9 @@ def _bind_repeated(batch: int, rows: int, inner: int, columns: int) -> Kernel:
     return run
 
 
-def bind_elementwise_matmul(step: Matmul, shapes: Sequence[Shape]) -> Kernel:
+def bind_elementwise_matmul(
+    step: Matmul, shapes: Sequence[Shape], itemsize: int
+) -> Kernel:
     """For integers on devices without integer matrix products."""
     return lambda a, b: (a.unsqueeze(-1) * b.unsqueeze(-3)).sum(-2, dtype=a.dtype)
 
@@ -87,7 +105,7 @@ def bind_gram(step: Gram, shapes: Sequence[Shape]) -> Kernel:
         return lambda a: a.new_zeros(step.shape)
 
     def run(a: Tensor) -> Tensor:
-        found = a.new_empty(step.shape)
+        found = fresh(a, step.shape)
         for start, stop in blocks:
             part, rest = a[..., start:stop, :], a[..., start:, :].mT
             target = found[..., start:stop, start:]

@@ -8,8 +8,10 @@ from typing import Any
 import torch
 
 from tnconv.execution.program import AddInto, AxisMap, Pad, Shape, View
+from tnconv.execution.ways import filled
 from tnconv_backends.kernels import Kernel
 from tnconv_backends.strided import turns
+from tnconv_backends.torch.pages import duplicate, fresh, zeroing
 from tnconv_backends.torch.strides import fused, is_whole, reading, row_major
 
 Tensor = Any
@@ -29,7 +31,7 @@ def bind_pad(step: Pad, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
             crops.append((axis, first, last - first))
         pads = [first - start, stop - last, *pads]
     if not any(pads):
-        return lambda x: _crop(x, crops).clone(memory_format=torch.contiguous_format)
+        return lambda x: duplicate(_crop(x, crops))
     pad = torch.constant_pad_nd
     if crops:
         return lambda x: pad(_crop(x, crops), pads, 0)
@@ -62,7 +64,7 @@ def bind_view(step: View, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         if like.flips:
             found = found.flip(like.flips)
         if step.copy:
-            found = found.clone(memory_format=torch.contiguous_format)
+            found = duplicate(found)
         return found.reshape(shape)
 
     return run
@@ -76,9 +78,9 @@ def is_identity(step: View, source: Shape) -> bool:
 
 
 def _bind_reshape(step: View, source: Shape) -> Kernel:
-    shape, contiguous = step.shape, torch.contiguous_format
+    shape = step.shape
     if step.copy:
-        return lambda x: x.clone(memory_format=contiguous).view(shape)
+        return lambda x: duplicate(x).view(shape)
     if shape == source:
         return lambda x: x
     return lambda x: x.reshape(shape)
@@ -86,14 +88,16 @@ def _bind_reshape(step: View, source: Shape) -> Kernel:
 
 def bind_add_into(step: AddInto, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
     """Zeros (or the total), and one strided add for each turn that never collides."""
-    source, fresh = shapes[0], len(shapes) == 1
+    source, begin = shapes[0], len(shapes) == 1
     empty = not all(source) or not all(step.shape)
     parts = [] if empty else [_turn(source, *turn) for turn in turns(step, source)]
-    assign = fresh and step.injective
+    assign = begin and step.injective
+    clear = zeroing(filled(step, source) if assign else None, step.shape)
 
     def run(x: Tensor, total: Tensor | None = None) -> Tensor:
         if total is None:
-            found = x.new_zeros(step.shape)
+            found = fresh(x, step.shape)
+            clear(found)
         else:
             found = total if overwrite else total.clone()
         for index, still, dims, maps in parts:

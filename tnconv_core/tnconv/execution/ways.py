@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 
-from tnconv.execution.program import Loop, MultiplySum, Shape
+from tnconv.execution.program import (
+    AddInto,
+    Loop,
+    MultiplySum,
+    Shape,
+    Slices,
+    size_of,
+)
 
 #: elements of a block that stays in a core's cache together with two operands
 BLOCK = 1 << 16
@@ -116,23 +123,57 @@ def row_blocks(rows: int) -> list[tuple[int, int]]:
     return [(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
-def fills(step: Loop) -> bool:
-    """Whether the blocks write all of the result, in parts that are equal or apart.
+def filled(step: Loop | AddInto, source: Shape = ()) -> Slices | None:
+    """The box of the result that is written in full, by parts that are equal or apart;
+    None where there is none.
+
+    ``source`` is the shape of what an :class:`AddInto` adds.
 
     >>> from tnconv.execution.program import Block
     >>> halves = [Block((), ((0, 2),), 0), Block((), ((2, 4),), 0)]
-    >>> fills(Loop((), (4,), tuple(halves), ()))
-    True
-    >>> fills(Loop((), (5,), tuple(halves), ()))
-    False
+    >>> filled(Loop((), (5,), tuple(halves), ()))
+    ((0, 4),)
+    >>> filled(Loop((), (5,), (halves[0], Block((), ((3, 5),), 0)), ()))
     """
+    return _box_of_blocks(step) if isinstance(step, Loop) else _box_of(step, source)
+
+
+def _box_of_blocks(step: Loop) -> Slices | None:
     parts = {block.write for block in step.blocks}
-    count = 1
-    for axis, size in enumerate(step.shape):
+    box, count = [], 1
+    for axis in range(len(step.shape)):
         spans = sorted({part[axis] for part in parts})
-        ends = [0, *(stop for _, stop in spans)]
-        starts = [*(start for start, _ in spans), size]
-        if ends != starts:
-            return False
+        if any(before[1] != after[0] for before, after in pairwise(spans)):
+            return None
+        box.append((spans[0][0], spans[-1][1]))
         count *= len(spans)
-    return count == len(parts)
+    return tuple(box) if count == len(parts) else None
+
+
+def _box_of(step: AddInto, source: Shape) -> Slices | None:
+    """As many positions as elements that never meet are all of them."""
+    if not step.injective or not size_of(source):
+        return None
+    box = []
+    for axis in step.maps:
+        ends = [by * (n - 1) for by, n in zip(axis.steps, source, strict=True)]
+        low = axis.offset + sum(min(0, end) for end in ends)
+        box.append((low, axis.offset + sum(max(0, end) for end in ends) + 1))
+    volume = prod(stop - start for start, stop in box)
+    return tuple(box) if volume == size_of(source) else None
+
+
+def around(box: Slices, shape: Shape) -> list[tuple[slice, ...]]:
+    """What is left of an array beside a box, as slabs that are apart.
+
+    >>> around(((0, 4), (1, 3)), (5, 3))
+    [(slice(4, 5, None),), (slice(0, 4, None), slice(0, 1, None))]
+    """
+    slabs: list[tuple[slice, ...]] = []
+    ahead: tuple[slice, ...] = ()
+    for (start, stop), size in zip(box, shape, strict=True):
+        for low, high in ((0, start), (stop, size)):
+            if low < high:
+                slabs.append((*ahead, slice(low, high)))
+        ahead = (*ahead, slice(start, stop))
+    return slabs

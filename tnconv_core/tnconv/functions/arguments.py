@@ -45,7 +45,12 @@ def frozen(value: Any) -> Any:
 def hyper(*values: Any) -> tuple[Any, ...]:
     """All hyper-parameters of a call as one hashable tuple."""
     for value in values:  # this runs before every look-up: the usual kinds as they are
-        if type(value) is not int and type(value) is not str:
+        kind = type(value)
+        if kind is tuple:
+            for entry in value:
+                if type(entry) is not int:
+                    return tuple([frozen(v) for v in values])
+        elif kind is not int and kind is not str:
             return tuple([frozen(v) for v in values])
     return values
 

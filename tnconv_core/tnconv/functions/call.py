@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import prod
 from typing import Any
 
-from tnconv.axis import Axis
 from tnconv.errors import ArgumentError, NetworkError
 from tnconv.execution.backend import Backend, Place
 from tnconv.execution.cache import BoundedCache
 from tnconv.execution.expression import places_of, planned_expression
 from tnconv.execution.registry import backend_for
+from tnconv.functions.terms import parts, summed
 from tnconv.network import Network
 from tnconv.options import current
 
@@ -115,8 +114,12 @@ def _planned(
     backend = backend_for(kind)
     spread = _spread(operation.name, terms[0], arrays, bias)
     entry = _term(operation, terms[0], backend, places[0])
-    if len(terms) > 1:
-        entry = _summed(entry, _others(operation, terms[1:], backend, places[0]))
+    term = partial(_term, operation, backend=backend, place=places[0])
+    if len(terms) > 1 and backend.in_place:
+        blocks = parts(terms[1:], places[0].dtype)
+        entry = summed(entry, [(term(part.network), part) for part in blocks])
+    elif len(terms) > 1:
+        entry = _added(entry, [term(network) for network in terms[1:]])
     return entry if spread is None else _biased(entry, spread)
 
 
@@ -130,51 +133,16 @@ def _term(
     return entry if order is None else _reordered(entry, order)
 
 
-def _others(
-    operation: Operation, terms: Sequence[Network], backend: Backend, place: Place
-) -> list[tuple[_Entry, tuple[slice, ...] | None]]:
-    """Terms to add, each with the block of the result it fills; whole where arrays
-    cannot be written to."""
-    found: list[tuple[_Entry, tuple[slice, ...] | None]] = []
-    for term in terms:
-        block, where = _block(term) if backend.in_place else (term, None)
-        found.append((_term(operation, block, backend, place), where))
-    return found
-
-
-def _summed(
-    first: _Entry, others: Sequence[tuple[_Entry, tuple[slice, ...] | None]]
-) -> _Entry:
-    """The sum of all terms, in the memory of the first where arrays allow it."""
+def _added(first: _Entry, others: Sequence[_Entry]) -> _Entry:
+    """The sum of all terms where arrays cannot be written to."""
 
     def total(given: Sequence[Array]) -> Array:
         found = first(given)
-        for entry, where in others:
-            if where is None:
-                found = found + entry(given)
-            else:
-                found[where] += entry(given)
+        for entry in others:
+            found = found + entry(given)
         return found
 
     return total
-
-
-def _block(network: Network) -> tuple[Network, tuple[slice, ...]]:
-    """A network that gives only the block of the result that is written, and where."""
-    axes, where, sizes = [], [], network.sizes
-    for axis in network.output:
-        count = prod(sizes[label] for label in axis.labels)
-        small = Axis(count, axis.terms)
-        start = axis.offset
-        whole = axis == Axis(axis.size, axis.terms, start)  # nothing is cut off
-        if whole and small.is_composite(sizes) and 0 <= start <= axis.size - count:
-            axes.append(small)
-            where.append(slice(start, start + count))
-        else:
-            axes.append(axis)
-            where.append(slice(None))
-    found = Network.build(network.operands, axes, sizes, network.scale)
-    return found, tuple(where)
 
 
 def _reordered(entry: _Entry, order: tuple[int, ...]) -> _Entry:

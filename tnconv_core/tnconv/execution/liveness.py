@@ -18,6 +18,9 @@ from tnconv.execution.program import (
     size_of,
 )
 
+#: the register that stands for what a block of a loop holds
+BLOCK = -1
+
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
@@ -86,8 +89,18 @@ def peak_bytes(
     ``workspace`` gives the bytes a step allocates beside its result; a loop holds what
     a block does, and the block's result until it is added.
     """
-    moments = held_bytes(program, itemsize, workspace)
-    return max([sum(held.values()) + beside for held, beside in moments], default=0)
+    return peaks(program, itemsize, workspace)[1]
+
+
+def peaks(
+    program: Program, itemsize: int, workspace: Callable[[Step, list[Shape]], int]
+) -> tuple[int, int]:
+    """The most that arrays hold, and that is held in all, workspace too."""
+    arrays = peak = 0
+    for held, beside in held_bytes(program, itemsize, workspace):
+        total = sum(held.values())
+        arrays, peak = max(arrays, total), max(peak, total + beside)
+    return arrays, peak
 
 
 def held_bytes(
@@ -109,7 +122,8 @@ def held_bytes(
         if buffer >= count and buffer != keep and buffer not in held:
             held[buffer] = size_of(shapes[count + at]) * itemsize
         if isinstance(step, Loop):
-            yield held, _block_bytes(step, itemsize, workspace)
+            arrays, peak = _block_bytes(step, itemsize, workspace)
+            yield {**held, BLOCK: arrays}, peak - arrays
         else:
             yield held, workspace(step, [shapes[r] for r in step.sources])
         for used in {*[buffers[r] for r in step.sources], buffer}:
@@ -119,14 +133,14 @@ def held_bytes(
 
 def _block_bytes(
     loop: Loop, itemsize: int, workspace: Callable[[Step, list[Shape]], int]
-) -> int:
-    return max(
-        (
-            size_of(body.shape) * itemsize + peak_bytes(body, itemsize, workspace)
-            for body in loop.bodies
-        ),
-        default=0,
-    )
+) -> tuple[int, int]:
+    """What the largest block holds, its result too: arrays, and in all."""
+    arrays = peak = 0
+    for body in loop.bodies:
+        result = size_of(body.shape) * itemsize
+        inside = peaks(body, itemsize, workspace)
+        arrays, peak = max(arrays, result + inside[0]), max(peak, result + inside[1])
+    return arrays, peak
 
 
 def _buffers(program: Program) -> list[int]:

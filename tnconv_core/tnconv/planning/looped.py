@@ -11,7 +11,7 @@ One block stands for all while a cut is chosen; the cut that is chosen is writte
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from tnconv.errors import NetworkError
 from tnconv.execution.program import Program, size_of
@@ -119,44 +119,60 @@ def _cuts(whole: _Whole, price: float) -> list[tuple[float, Cut]]:
     They are sampled in the order of what they are charged at least, until none that is
     left can be cheaper; larger and smaller blocks of a label wait until one of it was.
     """
-    cuts = {label: whole.cuts(label) for label in cut_labels(whole.network)}
-    waiting: list[tuple[float, str, int]] = []
-    seen: set[tuple[str, int]] = set()
-
-    def wait(label: str, at: int) -> None:
-        if 0 <= at < len(cuts[label]) and (label, at) not in seen:
-            seen.add((label, at))
-            least = whole.parts.least(cuts[label][at], price / TRUST)
-            heappush(waiting, (least, label, at))
-
-    for label in cuts:
-        wait(label, _start(whole, cuts[label], price / TRUST))
+    ways = [_Way(whole, label, price / TRUST) for label in cut_labels(whole.network)]
+    waiting = [(way.least(way.start), n, way.start) for n, way in enumerate(ways)]
+    heapify(waiting)
     found: list[tuple[float, Cut]] = []
     while waiting and TRUST * waiting[0][0] < price:
-        _, label, at = heappop(waiting)
-        sampled = whole.sampled(cuts[label][at])
+        _, n, at = heappop(waiting)
+        way = ways[n]
+        sampled = whole.sampled(way.cuts[at])
         if sampled < price:
             price = sampled
-            found.append((sampled, cuts[label][at]))
-        wait(label, at - 1)
-        wait(label, at + 1)
+            found.append((sampled, way.cuts[at]))
+        for more in way.beside(at):
+            heappush(waiting, (way.least(more), n, more))
     return found[::-1]
 
 
-def _start(whole: _Whole, cuts: list[Cut], limit: float) -> int:
-    """Which blocks of a label are charged least, at least: from the largest that pay no
-    rent on, larger or smaller as long as that falls."""
-    at, peak = 0, whole.held.peak / 2
-    while peak > whole.charge.free and at + 1 < len(cuts):
-        at, peak = at + 1, peak / 2
-    least = whole.parts.least(cuts[at], limit)
-    for step in (1, -1):
-        while 0 <= at + step < len(cuts):
-            found = whole.parts.least(cuts[at + step], limit)
-            if found >= least:
-                break
-            at, least = at + step, found
-    return at
+class _Way:
+    """The cuts of a label, and what each is charged at least; not worked out from
+    ``limit`` on."""
+
+    def __init__(self, whole: _Whole, label: str, limit: float) -> None:
+        self.cuts, self._whole, self._limit = whole.cuts(label), whole, limit
+        self._least: dict[int, float] = {}
+        self._waited: set[int] = set()
+        self.start = self._lowest()
+        self._waited.add(self.start)
+
+    def least(self, at: int) -> float:
+        """What one of them is charged at least."""
+        found = self._least.get(at)
+        if found is None:
+            found = self._whole.parts.least(self.cuts[at], self._limit)
+            self._least[at] = found
+        return found
+
+    def beside(self, at: int) -> list[int]:
+        """The next larger and smaller blocks, if they did not come before."""
+        found = [n for n in (at - 1, at + 1) if 0 <= n < len(self.cuts)]
+        found = [n for n in found if n not in self._waited]
+        self._waited.update(found)
+        return found
+
+    def _lowest(self) -> int:
+        """From the largest blocks that pay no rent on, larger or smaller ones as long
+        as they promise more."""
+        at, peak = 0, self._whole.held.peak / 2
+        while peak > self._whole.charge.free and at + 1 < len(self.cuts):
+            at, peak = at + 1, peak / 2
+        for step in (1, -1):
+            while 0 <= at + step < len(self.cuts):
+                if self.least(at + step) >= self.least(at):
+                    break
+                at += step
+        return at
 
 
 def blocked(planned: Planned, route: Route, cut: Cut, charge: Charge) -> Planned | None:

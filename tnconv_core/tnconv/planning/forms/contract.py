@@ -40,14 +40,15 @@ def gemm_variants(b: Builder, site: Site) -> Iterable[Variant]:
         if outer in summed or (outer in site.alive and len(order) > 1):
             loops.append(str(outer))
     names = left.labels, right.labels, site.alive
-    loops = [a for a in dict.fromkeys(loops) if b.affords(gemm_seconds(b, *names, a))]
+    least = {a: gemm_seconds(b, *names, a) for a in dict.fromkeys(loops)}
+    loops = [a for a, seconds in least.items() if b.affords(seconds)]
     swaps = (False, True) if site.final else (_second(b, site, summed),)
     found = [(loop, swap, False) for loop in loops for swap in swaps]
     if site.order:
         swap = _rows_second(site)
         found += [(a, swap, True) for a in loops if not _is_ordered(b, site, a, swap)]
     for variant in found:  # a better one may have been found meanwhile
-        if b.affords(gemm_seconds(b, *names, variant[0])):
+        if b.affords(least[variant[0]]):
             yield variant
 
 
@@ -88,13 +89,30 @@ def gemm_seconds(
     loop: str = "",
 ) -> float:
     """What the product over these labels costs at least."""
-    shared, summed, rows, columns = split_labels(tuple(left), tuple(right), alive)
-    rows, columns, looped = rows & alive, columns & alive, {loop} if loop else set()
-    lengths = [b.size(a - looped) for a in (rows, summed, columns)]
+    mine, theirs, sizes = set(left), set(right), b.sizes
+    batch = rows = inner = columns = 1
+    for label in mine:
+        size = sizes[label]
+        if label == loop:
+            batch *= size
+        elif label not in theirs:
+            rows *= size if label in alive else 1
+        elif label in alive:
+            batch *= size
+        else:
+            inner *= size
+    for label in theirs - mine:
+        if label == loop:
+            batch *= sizes[label]
+        elif label in alive:
+            columns *= sizes[label]
     # an operand without the loop label is read once
-    sides = (rows | summed, columns | summed, rows | columns | looped)
-    nbytes = sum(b.size(shared | side) for side in sides) * b.itemsize
-    return matrix_seconds(b.machine, nbytes, b.size(shared | looped), *lengths)
+    first, second = (
+        sizes[loop] if loop and loop not in a else 1 for a in (mine, theirs)
+    )
+    area = rows * inner / first + columns * inner / second + rows * columns
+    nbytes = int(batch * area) * b.itemsize
+    return matrix_seconds(b.machine, nbytes, batch, rows, inner, columns)
 
 
 def emit_gemm(b: Builder, site: Site, variant: Variant) -> Value:

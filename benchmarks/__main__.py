@@ -25,6 +25,7 @@ COMMANDS = {
     "norms": "benchmarks.norms",
     "clients": "benchmarks.clients",
     "dropout": "benchmarks.dropout",
+    "factorised": "benchmarks.factorized",
 }
 
 

@@ -112,10 +112,11 @@ def measured(
     case = make(operation, layer, options.batch, available_bytes() // 2, 0)
     case = case.torch() if options.backend == "torch" else case
     calls = _peers(case, options.backend)
-    found = plans(case, options.backend, options.plans)
+    found, unweighed = plans(case, options.backend, options.plans)
     for number, plan in enumerate(found):
         calls[str(number)] = _bound(case, plan, options.backend)
-    playing = _promising(calls)
+    free = str(found.index(unweighed))
+    playing = _promising(calls, {contestants.OURS, "0", free})
     times = alternate(playing, options.seconds * len(playing), seed=0)
     taken = {name: timing.seconds * 1e3 for name, timing in times.items()}
     ours = taken.pop(contestants.OURS)
@@ -126,6 +127,7 @@ def measured(
         "operation": operation,
         "layer": layer.name,
         "ours": digits(ours),
+        "free": digits(min(ours, own[0]) if free == "0" else own[int(free)]),
         "best": digits(min(ours, own[best])),
         "plan": _named(found[best]),
         "peers": {name: digits(ms) for name, ms in taken.items()},
@@ -138,11 +140,11 @@ def measured(
     }
 
 
-def _promising(calls: dict[str, Call]) -> dict[str, Call]:
-    """Ours, the fastest peer, and whoever is not far behind by one call."""
+def _promising(calls: dict[str, Call], kept: set[str]) -> dict[str, Call]:
+    """Some, the fastest peer, and whoever is not far behind by one call."""
     once = {name: min(clocked(call), clocked(call)) for name, call in calls.items()}
     theirs = [n for n in once if n != contestants.OURS and not n.isdigit()]
-    kept = {contestants.OURS, "0", *sorted(theirs, key=once.__getitem__)[:1]}
+    kept |= {*sorted(theirs, key=once.__getitem__)[:1]}
     limit = SLOW * min(once.values())
     return {n: call for n, call in calls.items() if n in kept or once[n] <= limit}
 
@@ -162,8 +164,9 @@ def _peers(case: Case, backend: str) -> dict[str, Call]:
     return found
 
 
-def plans(case: Case, backend: str, count: int) -> list[Any]:
-    """Plans with different programs, the chosen one first."""
+def plans(case: Case, backend: str, count: int) -> tuple[list[Any], Any]:
+    """Plans with different programs, the chosen one first, and the one that would be
+    chosen if memory cost nothing."""
     from tnconv import expression, options
     from tnconv.planning.candidates import candidates
     from tnconv.planning.planner import plan_network
@@ -174,13 +177,17 @@ def plans(case: Case, backend: str, count: int) -> list[Any]:
         candidate.planned
         for candidate in candidates(network, machine, job.itemsize, job.options, count)
     ]
-    limit = UNLIKELY * found[0].seconds
-    for changes in ({"memory_share": inf}, *({"forms": f} for f in _restricted())):
-        with options(**changes) as changed:
-            plan = plan_network(network, machine, job.itemsize, changed)
-        if plan.seconds <= limit and plan.program not in [p.program for p in found]:
+    with options(memory_share=inf) as changed:
+        free = plan_network(network, machine, job.itemsize, changed)
+    others, limit = [free], UNLIKELY * found[0].seconds
+    for forms in _restricted():
+        with options(forms=forms) as changed:
+            others.append(plan_network(network, machine, job.itemsize, changed))
+    for plan in others:
+        known = [p.program for p in found]
+        if plan.program not in known and (plan is free or plan.seconds <= limit):
             found.append(plan)
-    return found
+    return found, next(p for p in found if p.program == free.program)
 
 
 def _restricted() -> Iterator[list[str]]:

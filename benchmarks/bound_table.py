@@ -21,17 +21,16 @@ def summary(known: dict[str, Any]) -> str:
         if mine:
             body.append((title, str(len(mine)), *_means(mine)))
     head = (
-        "operation", "cases", "peer over ours", "worst", "peer over best plan", "worst",
-        "peer over roofline",
+        "operation", "cases", "peer over ours", "worst", "memory free", "worst",
+        "best plan", "worst", "roofline",
     )  # fmt: skip
     return f"{table(head, body)}\n{_lost(rows)}"
 
 
 def _means(rows: list[dict[str, Any]]) -> tuple[str, ...]:
-    ours = [_peer(row) / row["ours"] for row in rows]
-    best = [_peer(row) / row["best"] for row in rows]
+    ratios = [[_peer(r) / r[key] for r in rows] for key in ("ours", "free", "best")]
     roof = [_peer(row) / _roof(row) for row in rows]
-    pairs = [(geomean(values), min(values)) for values in (ours, best)]
+    pairs = [(geomean(values), min(values)) for values in ratios]
     return (*(f"{v:.2f}" for pair in pairs for v in pair), f"{geomean(roof):.2f}")
 
 
@@ -54,6 +53,7 @@ def _lost(rows: list[dict[str, Any]]) -> str:
             row["layer"],
             f"{_peer(row) / row['ours']:.2f}",
             f"{row['ours']:.2f}",
+            f"{row['free']:.2f}",
             f"{row['best']:.2f} ({row['plan']})",
             f"{_peer(row):.2f} ({min(row['peers'], key=row['peers'].get)})",
             f"{row['arithmetic']:.2f}",
@@ -62,7 +62,7 @@ def _lost(rows: list[dict[str, Any]]) -> str:
         for row in lost
     ]
     head = (
-        "operation", "layer", "ratio", "ours, ms", "best plan, ms", "best peer, ms",
-        "arithmetic, ms", "memory, ms",
+        "operation", "layer", "ratio", "ours, ms", "memory free, ms", "best plan, ms",
+        "best peer, ms", "arithmetic, ms", "memory, ms",
     )  # fmt: skip
     return table(head, body) if body else f"No case below {NAMED}.\n"

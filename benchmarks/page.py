@@ -85,7 +85,9 @@ def bound(known: dict[str, Any]) -> str:
         f"{layers} layers, {_setting(head)}. Each case is the public function, up to "
         f"{head['plans']} of its cheapest plans by prediction, the best plan in one "
         "piece and the best with each single form that contracts two arrays, and all "
-        "contestants, in turn on the same arrays (`python -m benchmarks bound`). A "
+        "contestants, in turn on the same arrays (`python -m benchmarks bound`). "
+        '"Memory free" is the plan that is chosen if memory costs nothing '
+        "(`options(memory_share=math.inf)`). A "
         "case in which even the best plan is slower than the peer is not lost by a "
         "wrong prediction. The best of many noisy times flatters it a little. "
         "Arithmetic is that of the best plan at the fastest rate measured "

@@ -32,13 +32,13 @@ def test_a_bound_is_measured_kept_and_shown(tmp_path: Path) -> None:
 
 def test_lost_cases_stand_beside_their_roofline() -> None:
     row = {
-        "operation": "forward", "layer": "slow", "ours": 2.0, "best": 1.6,
+        "operation": "forward", "layer": "slow", "ours": 2.0, "free": 1.8, "best": 1.6,
         "plan": "gemm", "peers": {"torch": 1.0, "einconv": 3.0},
         "arithmetic": 0.5, "memory": 0.8,
     }  # fmt: skip
     won = row | {"layer": "fast", "peers": {"torch": 4.0}}
     text = summary({"cases": [row, won]})
-    assert "| forward | 2 | 1.00 | 0.50 | 1.25 | 0.62 | 2.50 |" in text
-    lost = "| slow | 0.50 | 2.00 | 1.60 (gemm) | 1.00 (torch) | 0.50 | 0.80 |"
+    assert "| forward | 2 | 1.00 | 0.50 | 1.11 | 0.56 | 1.25 | 0.62 | 2.50 |" in text
+    lost = "| slow | 0.50 | 2.00 | 1.80 | 1.60 (gemm) | 1.00 (torch) | 0.50 | 0.80 |"
     assert lost in text
     assert "fast" not in text

@@ -147,9 +147,9 @@ def test_a_writer_killed_on_the_way_leaves_the_old_file(own_file: Path) -> None:
     before = own_file.read_text()
     script = (
         "import os, sys; from pathlib import Path\n"
-        "from tnconv.execution import calibration\n"
+        "from tnconv.execution import files\n"
         "os.replace = lambda *paths: os._exit(9)\n"
-        "calibration.write_whole(Path(sys.argv[1]), 'half')\n"
+        "files.write_whole(Path(sys.argv[1]), 'half')\n"
     )
     paths = os.pathsep.join(filter(None, sys.path))
     done = subprocess.run(

@@ -12,13 +12,11 @@ from numpy.lib.stride_tricks import as_strided
 
 from tnconv.errors import ArrayError
 from tnconv.execution.backend import Place
-from tnconv.execution.liveness import peak_bytes
 from tnconv.execution.program import (
     Add,
     AxisMap,
     CumulativeSum,
     Gram,
-    Loop,
     Matmul,
     MultiplySum,
     Program,
@@ -26,10 +24,10 @@ from tnconv.execution.program import (
     Shape,
     Spectral,
     Sum,
-    size_of,
 )
 from tnconv.execution.ways import as_matrix, product_of
 from tnconv.planning.strides import row_major
+from tnconv_backends.allocator import nothing, shown_bytes
 from tnconv_backends.array_api import ArrayAPIBackend
 from tnconv_backends.kernels import Kernel
 from tnconv_backends.multiply import dot_products, in_turns
@@ -48,8 +46,6 @@ WORTH_A_TRIANGLE = 256
 MIRRORED = 128
 #: products of so many multiply-adds run without packing, well inside the limit (10**6)
 UNPACKED = 1 << 18
-#: the largest block that glibc learns from when it is freed
-LEARNED = (32 << 20) - (1 << 16)
 
 
 class NumPyKernels(StridedKernels):
@@ -227,21 +223,7 @@ class NumPyBackend(ArrayAPIBackend):
     def compile(
         self, program: Program, place: Place
     ) -> Callable[[Sequence[Array]], Array]:
-        """As any library; the allocator is shown what the program will hold.
-
-        glibc returns memory to the system whenever more lies idle than twice the
-        largest block freed so far, and every call faults its pages in again (weight
-        gradient, 96 channels, 35 x 35 maps, 3 x 3 kernel: 23 ms against 12.5). One
-        block of the size of all that is held, never touched, teaches it to keep that.
-        """
-        held = _held_bytes(program, np.dtype(place.dtype).itemsize)
-        np.empty(min(held, LEARNED), np.uint8)
+        """As any library; the allocator is shown what the program will hold."""
+        itemsize = np.dtype(place.dtype).itemsize
+        np.empty(shown_bytes(program, itemsize, nothing), np.uint8)
         return super().compile(program, place)
-
-
-def _held_bytes(program: Program, itemsize: int) -> int:
-    """Bytes that a program allocates at a time, its result included."""
-    bodies = [b for s in program.steps if isinstance(s, Loop) for b in s.bodies]
-    inside = max((_held_bytes(body, itemsize) for body in bodies), default=0)
-    own = peak_bytes(program, itemsize, lambda step, shapes: 0)
-    return own + size_of(program.shape) * itemsize + inside

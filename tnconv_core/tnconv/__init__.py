@@ -17,26 +17,44 @@ from tnconv.errors import (
     MissingDependencyError,
     NetworkError,
     NotationError,
+    StoreError,
     TnconvError,
 )
 from tnconv.execution.expression import Expression, clear_caches, expression
+from tnconv.factor import FactorizedKernel
 from tnconv.network import Network
 from tnconv.options import options
 from tnconv.pattern import IndexPattern
 
 if TYPE_CHECKING:
     from tnconv import networks
+    from tnconv.factor.decompose import decompose
     from tnconv.functions import (
         bias_hessian,
         conv_bias_vjp,
+        conv_factor_vjps,
         conv_input_vjp,
         conv_jvp,
         conv_transpose,
         conv_transpose_bias_vjp,
+        conv_transpose_ekfac_correction,
+        conv_transpose_factor_vjps,
+        conv_transpose_ggn_block,
+        conv_transpose_ggn_diagonal,
+        conv_transpose_ggn_product,
+        conv_transpose_gram,
+        conv_transpose_gram_product,
+        conv_transpose_hessian_block,
+        conv_transpose_hessian_diagonal,
+        conv_transpose_input_hessian,
+        conv_transpose_input_hessian_diagonal,
         conv_transpose_input_vjp,
+        conv_transpose_jacobian_gram,
         conv_transpose_jvp,
+        conv_transpose_kfac_product,
         conv_transpose_weight_jacobian,
         conv_transpose_weight_vjp,
+        conv_transpose_weight_vjp_squared_norm,
         conv_weight_jacobian,
         conv_weight_vjp,
         conv_weight_vjp_squared_norm,
@@ -51,6 +69,7 @@ if TYPE_CHECKING:
         input_hessian,
         input_hessian_diagonal,
         jacobian_gram,
+        kfac_factors,
         kfac_input_factor,
         kfac_output_factor,
         kfac_product,
@@ -74,12 +93,14 @@ __all__ = [
     "ArgumentError",
     "ArrayError",
     "Expression",
+    "FactorizedKernel",
     "IndexPattern",
     "MemoryLimitError",
     "MissingDependencyError",
     "Network",
     "NetworkError",
     "NotationError",
+    "StoreError",
     "TnconvError",
     "__version__",
     "bias_hessian",
@@ -87,17 +108,33 @@ __all__ = [
     "contract",
     "conv",
     "conv_bias_vjp",
+    "conv_factor_vjps",
     "conv_input_vjp",
     "conv_jvp",
     "conv_transpose",
     "conv_transpose_bias_vjp",
+    "conv_transpose_ekfac_correction",
+    "conv_transpose_factor_vjps",
+    "conv_transpose_ggn_block",
+    "conv_transpose_ggn_diagonal",
+    "conv_transpose_ggn_product",
+    "conv_transpose_gram",
+    "conv_transpose_gram_product",
+    "conv_transpose_hessian_block",
+    "conv_transpose_hessian_diagonal",
+    "conv_transpose_input_hessian",
+    "conv_transpose_input_hessian_diagonal",
     "conv_transpose_input_vjp",
+    "conv_transpose_jacobian_gram",
     "conv_transpose_jvp",
+    "conv_transpose_kfac_product",
     "conv_transpose_weight_jacobian",
     "conv_transpose_weight_vjp",
+    "conv_transpose_weight_vjp_squared_norm",
     "conv_weight_jacobian",
     "conv_weight_vjp",
     "conv_weight_vjp_squared_norm",
+    "decompose",
     "ekfac_correction",
     "expression",
     "fold",
@@ -111,6 +148,7 @@ __all__ = [
     "input_hessian",
     "input_hessian_diagonal",
     "jacobian_gram",
+    "kfac_factors",
     "kfac_input_factor",
     "kfac_output_factor",
     "kfac_product",
@@ -128,7 +166,11 @@ __all__ = [
 ]
 
 #: what is imported when it is asked for, if it is no operation
-_LATE = {"parse": "tnconv.notation", "simplify": "tnconv.rewrite"}
+_LATE = {
+    "decompose": "tnconv.factor.decompose",
+    "parse": "tnconv.notation",
+    "simplify": "tnconv.rewrite",
+}
 
 if not TYPE_CHECKING:  # else a type checker would let every misspelled name pass
 

@@ -27,3 +27,7 @@ class MemoryLimitError(TnconvError, MemoryError):
 
 class MissingDependencyError(TnconvError, ImportError):
     """An optional dependency is not installed; the message says what to install."""
+
+
+class StoreError(TnconvError, OSError):
+    """A store of plans that cannot be read or written; the message says why."""

@@ -8,6 +8,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from operator import index
+from os import PathLike, fsdecode
+from os.path import abspath
 from typing import Any
 
 from tnconv.errors import ArgumentError
@@ -24,6 +26,7 @@ class Options:
     ``memory_limit``: bytes allocated beyond inputs and result at any moment.
     ``memory_share``: what may be held beyond them at no charge, as a share of them.
     ``alternatives``: whether networks that are not simplified are priced as well.
+    ``store``: files of plans that are looked up before the user's store.
     """
 
     planner: str = "auto"
@@ -31,6 +34,7 @@ class Options:
     memory_limit: int | None = None
     alternatives: bool = True
     memory_share: float = 1.0
+    store: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=4096)
@@ -63,6 +67,8 @@ def options(**changes: Any) -> Iterator[Options]:
             more are held only where that saves time, the more the more they are
             (``math.inf``: memory costs nothing). ``memory_limit`` is kept whatever it
             costs.
+        store: files that ``tnconv plans export`` wrote, whose plans are used before
+            those of the user's store.
 
     Raises:
         ArgumentError: a name or a value is not known.
@@ -113,6 +119,19 @@ def _check(values: dict[str, Any]) -> None:
         values["memory_limit"] = index(limit)
     if values["forms"] is not None:
         values["forms"] = _form_names(values["forms"])
+    values["store"] = _paths(values["store"])
+
+
+def _paths(store: Any) -> tuple[str, ...]:
+    """Absolute paths: another working folder changes nothing."""
+    listed = not isinstance(store, str | bytes) and isinstance(store, Iterable)
+    paths: list[Any] = list(store) if listed else [None]
+    if not all(isinstance(path, str | PathLike) for path in paths):
+        raise ArgumentError(
+            "options: store lists files that tnconv plans export wrote, got "
+            f"{store!r:.60}"
+        )
+    return tuple(abspath(fsdecode(path)) for path in paths)
 
 
 def _form_names(forms: Any) -> tuple[str, ...]:

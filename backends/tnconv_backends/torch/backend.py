@@ -15,6 +15,8 @@ from tnconv.execution.backend import Place
 from tnconv.execution.program import Program
 from tnconv.planning.device import Device, cpu
 from tnconv.planning.machine import Machine
+from tnconv.planning.workspace import workspace
+from tnconv_backends.allocator import shown_bytes
 from tnconv_backends.measure import sample
 from tnconv_backends.torch.autograd import contract, transforming
 from tnconv_backends.torch.kernels import Run, TorchKernels
@@ -82,8 +84,9 @@ class TorchBackend:
             torch.accelerator.synchronize(array.device)
 
     def compile(self, program: Program, place: Place) -> Run:
-        """A closure that runs the program on tensors at that place."""
-        run: Run = _compiled(program, place)
+        """A closure that runs the program on tensors at that place; in main memory,
+        the allocator is shown what the program will hold."""
+        run: Run = _compiled(program, place, self.machine(place))
         return run
 
     def call(self, run: Run, job: Any, arrays: Sequence[Array]) -> Array:
@@ -111,9 +114,12 @@ def device_class(place: Place) -> Device:
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
-def _compiled(program: Program, place: Place) -> Run:
+def _compiled(program: Program, place: Place, machine: Machine) -> Run:
     wide = WIDER.get(place.dtype)
     dtype = getattr(torch, wide or place.dtype)
+    if machine.device.kind == "cpu":
+        size = shown_bytes(program, dtype.itemsize, workspace(machine, dtype.itemsize))
+        torch.empty(size, dtype=torch.uint8, device="cpu")
     run = TorchKernels(compat_torch, dtype, place.device).bind_program(program)
     if wide is not None:
         narrow = getattr(torch, place.dtype)

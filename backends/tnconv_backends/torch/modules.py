@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import tnconv
+from tnconv_backends.torch.autocast import outside_autocast
 from tnconv_backends.torch.sampled import sampled_conv
 
 Tensor = torch.Tensor
@@ -39,13 +40,9 @@ class _Sampled(nn.Module):
 
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Sampled while it trains; exact in eval mode, and where nothing is kept."""
-        device = x.device.type
-        if torch.is_autocast_enabled(device):
-            dtype = torch.get_autocast_dtype(device)
-            x, weight = x.to(dtype), weight.to(dtype)
-            bias = None if bias is None else bias.to(dtype)
-            with torch.autocast(device, enabled=False):
-                return self._conv_forward(x, weight, bias)
+        return outside_autocast(self._run, x, weight, bias)
+
+    def _run(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         layer: Any = self
         hyper = {
             name: getattr(layer, name)

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-import tempfile
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from tnconv.errors import ArgumentError
+from tnconv.execution.files import cache_folder, write_whole
 from tnconv.planning.constants import from_record, nearest, to_record
 from tnconv.planning.device import Device
 from tnconv.planning.machine import Machine
@@ -40,13 +38,7 @@ def calibration_file(environment: Mapping[str, str] = os.environ) -> Path:
     named = environment.get(VARIABLE)
     if named:
         return Path(named)
-    if sys.platform == "darwin":
-        folder = Path.home() / "Library" / "Caches"
-    elif sys.platform == "win32":
-        folder = Path(environment.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
-    else:
-        folder = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return folder / "tnconv" / "calibration.json"
+    return cache_folder(environment) / "calibration.json"
 
 
 def machine_for(backend: str, device: Device) -> Machine:
@@ -146,19 +138,3 @@ def _is_of(record: Any, mine: Mapping[str, Any]) -> bool:
     return isinstance(record, dict) and all(
         record.get(name) == mine[name] for name in ("backend", "device")
     )
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file beside its place, then move it there: readers see old or new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(number, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise

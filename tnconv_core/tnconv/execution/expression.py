@@ -90,6 +90,21 @@ class Expression:
 
         return explain(self, measure, limit)
 
+    def keep(self) -> str:
+        """Write the plan to the user's store, where other processes find it without a
+        search; a measured plan that is there already is left. Returns its key.
+
+        Raises:
+            StoreError: the store cannot be written.
+
+        >>> import tnconv
+        >>> network = tnconv.networks.conv((2, 3, 8), (4, 3, 3))
+        >>> key = tnconv.expression(network).keep()  # doctest: +SKIP
+        """
+        from tnconv.store.keep import keep
+
+        return keep(self)
+
     def __str__(self) -> str:
         from tnconv.execution.report import report
 
@@ -216,11 +231,18 @@ def planned_expression(
     key = (network, machine.key, place.dtype, options)
 
     def make() -> Planned:
+        from tnconv.store.places import places
+
+        what, stores = searched(network, place.dtype), places(options)
+        if stores:
+            from tnconv.store.lookup import Job
+            from tnconv.store.lookup import planned as looked_up
+
+            job = Job(machine, place.dtype, itemsize, options)
+            return replace(looked_up(what, job, stores), network=network)
         from tnconv.planning.planner import plan_network
 
-        planned = plan_network(
-            searched(network, place.dtype), machine, itemsize, options
-        )
+        planned = plan_network(what, machine, itemsize, options)
         return replace(planned, network=network)
 
     planned = _PLANS.get_or_make(key, make)

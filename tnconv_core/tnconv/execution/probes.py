@@ -49,6 +49,7 @@ def groups(machine: Machine) -> Iterator[Group]:
     yield Group("adds", ("add",), tuple(map(added, (1 << 20, 1 << 21))))
     yield Group("zeros", ("zeros",), tuple(map(scattered, (1 << 18, 1 << 20))))
     yield Group("sums", ("gemv" if machine.gemv else "sum",), tuple(map(summed, SUMS)))
+    yield Group("memory", ("read",), tuple(map(read, READS)))
     yield Group("sums of views", ("strided_sum",), tuple(map(diagonal, (16, 64))))
     way = "turn" if machine.turn else "multiply"
     yield Group("multiply and sum", (way,), tuple(map(multiplied, (7, 49))))
@@ -63,10 +64,12 @@ def groups(machine: Machine) -> Iterator[Group]:
             yield native_group(kind)
 
 
-#: lengths of runs and of sums, sizes of blocks in bytes, batches of squares, and
+#: lengths of runs and of sums, elements of arrays that are read, sizes of blocks in
+#: bytes, batches of squares, and
 #: batch, rows, inner, columns
 RUNS = (2, 8, 32, 128, 1024)
 SUMS = (64, 1024)
+READS = (1 << 23, 1 << 24)
 BATCHES = ((4096, 8), (2048, 16), (512, 32))
 BLOCKS = (1 << 22, 1 << 23, 1 << 24, 1 << 25, 1 << 26, 1 << 27)
 PRODUCTS = (
@@ -150,6 +153,11 @@ def summed(length: int) -> Program:
     """A sum along rows."""
     rows = (1 << 21) // length
     return program([(rows, length)], Sum((0,), (rows,), (1,)))
+
+
+def read(size: int) -> Program:
+    """A sum over more than caches hold, row by row."""
+    return program([(size >> 12, 1 << 12)], Sum((0,), (size >> 12,), (1,)))
 
 
 def diagonal(length: int) -> Program:

@@ -7,6 +7,7 @@ from tnconv.functions.curvature import (
     kfac_output_factor,
     kfac_transpose_input_factor,
 )
+from tnconv.functions.factorized import conv_factor_vjps, conv_transpose_factor_vjps
 from tnconv.functions.gradient import (
     conv_bias_vjp,
     conv_input_vjp,
@@ -46,10 +47,12 @@ __all__ = [
     "contract",
     "conv",
     "conv_bias_vjp",
+    "conv_factor_vjps",
     "conv_input_vjp",
     "conv_jvp",
     "conv_transpose",
     "conv_transpose_bias_vjp",
+    "conv_transpose_factor_vjps",
     "conv_transpose_input_vjp",
     "conv_transpose_jvp",
     "conv_transpose_weight_jacobian",

@@ -8,8 +8,8 @@ anything is planned, once per key.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import Any
 
 from tnconv.errors import ArgumentError, NetworkError
@@ -17,8 +17,10 @@ from tnconv.execution.backend import Backend, Place
 from tnconv.execution.cache import BoundedCache
 from tnconv.execution.expression import places_of, planned_expression
 from tnconv.execution.registry import backend_for
+from tnconv.factor.kernel import FactorizedKernel
 from tnconv.functions.terms import parts, summed
 from tnconv.network import Network
+from tnconv.networks.checks import Shape
 from tnconv.options import current
 
 Array = Any
@@ -33,6 +35,8 @@ class Operation:
     name: str
     build: Callable[..., Terms]
     names: tuple[str, ...]
+    #: for each argument of ``build`` the network that stands for it; None for an array
+    kernels: tuple[Network | None, ...] = ()
 
     def network(self, *values: Any) -> Network:
         """What ``build`` gives, where that is one network."""
@@ -40,6 +44,44 @@ class Operation:
         if not isinstance(found, Network):
             raise NetworkError(f"{self.name}: is a sum of {len(found)} networks")
         return found
+
+    def given(self, shapes: Sequence[Shape]) -> list[Shape | Network]:
+        """What ``build`` takes, from the shapes of all arrays, factors one by one."""
+        rest = list(shapes)
+        found: list[Shape | Network] = []
+        for kernel in self.kernels:
+            found.append(rest.pop(0) if kernel is None else kernel)
+            if kernel is not None:
+                del rest[: len(kernel.arguments)]
+        return [*found, *rest]
+
+
+def flat(
+    operation: Operation, arrays: tuple[Array, ...]
+) -> tuple[Operation, tuple[Array, ...]]:
+    """The operation on factors one by one, where a factorized kernel is given."""
+    if FactorizedKernel not in map(type, arrays):
+        return operation, arrays
+    kernels: list[Network | None] = []
+    found: list[Array] = []
+    for array in arrays:
+        if isinstance(array, FactorizedKernel):
+            kernels.append(array.network)
+            found += array.factors
+        else:
+            kernels.append(None)
+            found.append(array)
+    return _of_factors(operation, tuple(kernels)), tuple(found)
+
+
+@lru_cache(maxsize=1024)
+def _of_factors(operation: Operation, kernels: tuple[Network | None, ...]) -> Operation:
+    """The operation that takes the inputs of the networks in an array's place."""
+    names: list[str] = []
+    for name, kernel in zip(operation.names, kernels, strict=False):
+        inner = () if kernel is None else kernel.arguments
+        names += [f"{name}.{a}" for a in inner] if kernel is not None else [name]
+    return replace(operation, names=tuple(names), kernels=kernels)
 
 
 #: what a known call is: arrays, the bias last, to the result
@@ -53,7 +95,9 @@ def call(
     arguments: tuple[Any, ...],
     bias: Array | None = None,
 ) -> Array:
-    """Run an operation on arrays; ``bias`` is added along the channel axis."""
+    """Run an operation on arrays, or factorized kernels in their place; ``bias`` is
+    added along the channel axis."""
+    operation, arrays = flat(operation, arrays)
     given = arrays if bias is None else (*arrays, bias)
     try:
         key = (
@@ -107,12 +151,12 @@ def _planned(
     """Check, plan and compile a call that was not met before."""
     given = arrays if bias is None else (*arrays, bias)
     places = places_of(operation.name, given, _names(operation, arrays))
-    shapes = [tuple(int(n) for n in a.shape) for a in arrays]
+    shapes = operation.given([tuple(int(n) for n in a.shape) for a in arrays])
     built = operation.build(*shapes, *arguments)
     terms = (built,) if isinstance(built, Network) else built
     kind: Any = type(arrays[0])
     backend = backend_for(kind)
-    spread = _spread(operation.name, terms[0], arrays, bias)
+    spread = _spread(operation.name, terms[0], shapes, bias)
     entry = _term(operation, terms[0], backend, places[0])
     term = partial(_term, operation, backend=backend, place=places[0])
     if len(terms) > 1 and backend.in_place:
@@ -168,12 +212,13 @@ def _order(operation: Operation, network: Network) -> tuple[int, ...] | None:
 
 
 def _spread(
-    name: str, network: Network, arrays: Sequence[Array], bias: Array | None
+    name: str, network: Network, shapes: Sequence[Shape | Network], bias: Array | None
 ) -> tuple[slice | None, ...] | None:
     """The index that gives a bias an axis of length 1 per spatial dimension."""
     if bias is None:
         return None
-    spatial = len(arrays[1].shape) - 2
+    weight = shapes[1]
+    spatial = len(weight.shape if isinstance(weight, Network) else weight) - 2
     channels = network.shape[-1 - spatial]
     if tuple(bias.shape) != (channels,):
         raise ArgumentError(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tnconv.edits import replace
 from tnconv.errors import ArgumentError
 from tnconv.execution.cache import BoundedCache
 from tnconv.functions.call import Operation, call
 from tnconv.network import Network
+from tnconv.networks.conv import factors_of
 from tnconv.options import options as options_set
 
 Array = Any
@@ -56,13 +58,13 @@ def _operation(notation: str | Network, sizes: Mapping[str, int] | None) -> Oper
         )
     network = notation
 
-    def check(*shapes: tuple[int, ...]) -> Network:
-        wanted = tuple(network.arguments.values())
-        if tuple(shapes) != wanted:
+    def check(*given: tuple[int, ...] | Network) -> Network:
+        wanted, shapes = tuple(network.arguments.values()), tuple(map(_shape, given))
+        if shapes != wanted:
             raise ArgumentError(
                 f"contract: the network takes arrays of shapes {wanted}, got {shapes}"
             )
-        return network
+        return _with_factors(network, given)
 
     return _OPERATIONS.get_or_make(
         network, lambda: Operation("contract", check, tuple(network.arguments))
@@ -87,10 +89,11 @@ def _check(notation: Any, sizes: Any) -> None:
 
 
 def _from_text(text: str, sizes: dict[str, int]) -> Operation:
-    def build(*shapes: tuple[int, ...]) -> Network:
+    def build(*given: tuple[int, ...] | Network) -> Network:
         from tnconv.notation import parse
 
-        network = parse(text, sizes=sizes, shapes=list(shapes))
+        shapes = [_shape(one) for one in given]
+        network = parse(text, sizes=sizes, shapes=shapes)
         if unknown := sorted(set(sizes) - set(network.sizes)):
             raise ArgumentError(
                 f"contract: sizes name {', '.join(unknown)}, and {text!r} has no such "
@@ -101,6 +104,20 @@ def _from_text(text: str, sizes: dict[str, int]) -> Operation:
             raise ArgumentError(
                 f"contract: {text!r} has {wanted} arrays, got {len(shapes)}"
             )
-        return network
+        return _with_factors(network, given)
 
     return Operation("contract", build, ())
+
+
+def _shape(given: tuple[int, ...] | Network) -> tuple[int, ...]:
+    return given.shape if isinstance(given, Network) else given
+
+
+def _with_factors(
+    network: Network, given: Sequence[tuple[int, ...] | Network]
+) -> Network:
+    """The network with factorized kernels in the place of the arrays they stand for."""
+    for name, one in zip(tuple(network.arguments), given, strict=True):
+        if isinstance(one, Network):
+            network = replace(network, name, factors_of(name, one))
+    return network

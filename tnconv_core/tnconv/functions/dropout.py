@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from tnconv.dropout import drawn, kept
 from tnconv.execution.cache import BoundedCache
 from tnconv.execution.expression import places_of
-from tnconv.functions.call import Operation, call
+from tnconv.functions.call import Operation, call, flat
 from tnconv.network import Network
 
 Keep = Mapping[str, float]
@@ -29,10 +30,12 @@ def call_kept(
     """
     if keep is None:
         return call(operation, arrays, arguments)
+    operation, arrays = flat(operation, arrays)
     places_of(operation.name, arrays, operation.names)
     shapes = tuple(tuple(int(n) for n in a.shape) for a in arrays)
     network = _WHOLE.get_or_make(
-        (operation, shapes, arguments), lambda: operation.network(*shapes, *arguments)
+        (operation, shapes, arguments),
+        lambda: operation.network(*operation.given(shapes), *arguments),
     )
     shares = drawn(network, keep, seed, operation.name)
     if not shares:
@@ -47,4 +50,4 @@ def _of_shares(operation: Operation) -> Operation:
     def build(*values: Any) -> Network:
         return kept(operation.network(*values[:-1]), values[-1])
 
-    return Operation(operation.name, build, operation.names)
+    return replace(operation, build=build)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from tnconv import networks
+from tnconv.factor.kernel import FactorizedKernel
 from tnconv.functions.arguments import (
     HYPER,
     check_tangent,
@@ -18,6 +19,7 @@ from tnconv.functions.arguments import (
 )
 from tnconv.functions.call import call
 from tnconv.functions.dropout import Keep, call_kept
+from tnconv.networks import factorized
 from tnconv.networks.checks import Ints
 from tnconv.networks.geometry import Padding, PaddingMode
 
@@ -35,6 +37,9 @@ WEIGHT_JACOBIAN = operation(
 )
 INPUT_JVP = operation(networks.conv_input_jvp, ("x_tangent", "weight"), HYPER)
 WEIGHT_JVP = operation(networks.conv_weight_jvp, ("x", "weight_tangent"), HYPER)
+FACTORS_JVP = operation(
+    factorized.conv_jvp_terms, ("x", "weight", "weight_tangent"), HYPER
+)
 BIAS_JVP = operation(
     networks.conv_bias_jvp, ("bias_tangent",), ("x_shape", "weight_shape", *HYPER)
 )
@@ -214,7 +219,8 @@ def conv_jvp(
         x: ([batch,] in_channels, *input_size).
         weight: (out_channels, in_channels/groups, *kernel_size).
         x_tangent: shaped like ``x``, or None for zero.
-        weight_tangent: shaped like ``weight``, or None for zero.
+        weight_tangent: shaped like ``weight``, or None for zero. Where both are
+            factorized, the tangent's factors are tangents of the weight's.
         bias_tangent: (out_channels,), or None for zero.
         stride, padding, dilation, groups, padding_mode: as for :func:`tnconv.conv`.
 
@@ -239,7 +245,11 @@ def conv_jvp(
     if x_tangent is not None:
         terms.append(call(INPUT_JVP, (x_tangent, weight), arguments))
     if weight_tangent is not None:
-        terms.append(call(WEIGHT_JVP, (x, weight_tangent), arguments))
+        if type(weight) is type(weight_tangent) is FactorizedKernel:
+            given = (x, weight, weight_tangent)
+            terms.append(call(FACTORS_JVP, given, arguments))
+        else:
+            terms.append(call(WEIGHT_JVP, (x, weight_tangent), arguments))
     if bias_tangent is not None:
         shapes = tuple(tuple(getattr(a, "shape", ())) for a in (x, weight))
         terms.append(call(BIAS_JVP, (bias_tangent,), (*shapes, *arguments)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tnconv import networks
+from tnconv.factor.kernel import FactorizedKernel
 from tnconv.functions.arguments import (
     TRANSPOSED,
     check_tangent,
@@ -14,6 +15,7 @@ from tnconv.functions.arguments import (
 )
 from tnconv.functions.call import call
 from tnconv.functions.dropout import Keep, call_kept
+from tnconv.networks import factorized
 from tnconv.networks.checks import Ints
 from tnconv.networks.geometry import Padding
 
@@ -41,6 +43,9 @@ INPUT_JVP = operation(
 )
 WEIGHT_JVP = operation(
     networks.conv_transpose_weight_jvp, ("x", "weight_tangent"), TRANSPOSED
+)
+FACTORS_JVP = operation(
+    factorized.conv_transpose_jvp_terms, ("x", "weight", "weight_tangent"), TRANSPOSED
 )
 BIAS_JVP = operation(
     networks.conv_transpose_bias_jvp,
@@ -260,7 +265,8 @@ def conv_transpose_jvp(
         x: ([batch,] in_channels, *input_size).
         weight: (in_channels, out_channels/groups, *kernel_size).
         x_tangent: shaped like ``x``, or None for zero.
-        weight_tangent: shaped like ``weight``, or None for zero.
+        weight_tangent: shaped like ``weight``, or None for zero. Where both are
+            factorized, the tangent's factors are tangents of the weight's.
         bias_tangent: (out_channels,), or None for zero.
         stride, padding, output_padding, dilation, groups: as for
             :func:`tnconv.conv_transpose`.
@@ -286,7 +292,11 @@ def conv_transpose_jvp(
     if x_tangent is not None:
         terms.append(call(INPUT_JVP, (x_tangent, weight), arguments))
     if weight_tangent is not None:
-        terms.append(call(WEIGHT_JVP, (x, weight_tangent), arguments))
+        if type(weight) is type(weight_tangent) is FactorizedKernel:
+            given = (x, weight, weight_tangent)
+            terms.append(call(FACTORS_JVP, given, arguments))
+        else:
+            terms.append(call(WEIGHT_JVP, (x, weight_tangent), arguments))
     if bias_tangent is not None:
         shapes = tuple(tuple(getattr(a, "shape", ())) for a in (x, weight))
         terms.append(call(BIAS_JVP, (bias_tangent,), (*shapes, *arguments)))

@@ -6,6 +6,7 @@ from tnconv.networks.curvature import (
     kfac_output_factor,
     kfac_transpose_input_factor,
 )
+from tnconv.networks.factorized import conv_factor_vjp, conv_transpose_factor_vjp
 from tnconv.networks.gradient import (
     conv_bias_jvp,
     conv_bias_vjp,
@@ -54,11 +55,13 @@ __all__ = [
     "conv",
     "conv_bias_jvp",
     "conv_bias_vjp",
+    "conv_factor_vjp",
     "conv_input_jvp",
     "conv_input_vjp",
     "conv_transpose",
     "conv_transpose_bias_jvp",
     "conv_transpose_bias_vjp",
+    "conv_transpose_factor_vjp",
     "conv_transpose_input_jvp",
     "conv_transpose_input_vjp",
     "conv_transpose_weight_jacobian",

@@ -7,14 +7,17 @@ message names both, then the fact that fails and the remedy.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import index
 from typing import Any
 
 from tnconv.errors import ArgumentError
+from tnconv.network import Network
 
 Shape = tuple[int, ...]
 Ints = int | Sequence[int]
+#: the shape of a weight, or a network that gives one: a factorized kernel
+Weight = Sequence[int] | Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +26,23 @@ class Site:
 
     operation: str
     shapes: Mapping[str, Shape]
+    #: what stands for the weight, where that is no array
+    factors: Network | None = None
 
     @classmethod
-    def of(cls, operation: str, **shapes: Sequence[int]) -> Site:
-        """The site of a call, its shapes checked to be sizes."""
-        return cls(
-            operation, {name: _sizes(operation, name, s) for name, s in shapes.items()}
-        )
+    def of(cls, operation: str, **shapes: Weight) -> Site:
+        """The site of a call, its shapes checked to be sizes; ``weight`` alone may be
+        a network."""
+        weight = shapes.get("weight")
+        factors = weight if isinstance(weight, Network) else None
+        if factors is not None:
+            shapes["weight"] = factors.shape
+        found = {name: _sizes(operation, name, s) for name, s in shapes.items()}
+        return cls(operation, found, factors)
 
     def adding(self, name: str, shape: Shape) -> Site:
         """The same site with the shape of an array that the others imply."""
-        return Site(self.operation, {**self.shapes, name: shape})
+        return replace(self, shapes={**self.shapes, name: shape})
 
     def error(self, fact: str, remedy: str) -> ArgumentError:
         """The error to raise: operation, fact, shapes, remedy."""
@@ -146,7 +155,12 @@ def _as_int(value: Any) -> int | None:
         return None
 
 
-def _sizes(operation: str, name: str, shape: Sequence[int]) -> Shape:
+def _sizes(operation: str, name: str, shape: Weight) -> Shape:
+    if isinstance(shape, Network):
+        raise ArgumentError(
+            f"{operation}: {name} is a factorized kernel, which stands for a weight "
+            f"only; give an array (its to_dense() is one)"
+        )
     sizes = tuple(_as_int(size) for size in shape) if is_list(shape) else (None,)
     if any(size is None or size < 0 for size in sizes):
         raise ArgumentError(

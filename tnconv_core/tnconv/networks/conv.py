@@ -14,33 +14,40 @@ from collections.abc import Sequence
 from typing import Unpack
 
 from tnconv.axis import Axis
+from tnconv.edits import rename_inputs, replace
 from tnconv.network import Input, Network, Operand, Pattern, Reindex
-from tnconv.networks.checks import Shape, Site
+from tnconv.networks.checks import Shape, Site, Weight
 from tnconv.networks.geometry import Geometry, Hyper, conv_geometry
 from tnconv.pattern import IndexPattern
 from tnconv.reindex import IndexMap
 
 
 def conv(
-    x_shape: Sequence[int], weight_shape: Sequence[int], **hyper: Unpack[Hyper]
+    x_shape: Sequence[int], weight_shape: Weight, **hyper: Unpack[Hyper]
 ) -> Network:
     """The network of a convolution, with inputs ``x`` and ``weight``.
 
     ``x_shape`` is ([batch,] in_channels, *input_size) and ``weight_shape``
     (out_channels, in_channels/groups, *kernel_size); the result has shape ([batch,]
-    out_channels, *output_size). Keywords are those of :func:`tnconv.conv`. Raises
-    :class:`~tnconv.errors.ArgumentError` where sizes do not fit. Source: Dangel,
-    *Convolutions and More as Einsum*, NeurIPS 2024.
+    out_channels, *output_size). Here and in every builder that takes a weight's shape,
+    a network that gives a weight may stand in its place (a factorized kernel): its
+    inputs, as ``weight.core``, are then in the place of ``weight``. Keywords are those
+    of :func:`tnconv.conv`. Raises :class:`~tnconv.errors.ArgumentError` where sizes do
+    not fit. Source: Dangel, *Convolutions and More as Einsum*, NeurIPS 2024.
 
     >>> conv((1, 2, 9), (4, 2, 3), stride=2).shape
     (1, 4, 4)
+    >>> from tnconv import parse
+    >>> kernel = parse("u: d r, v: c k r -> d c k", shapes=[(4, 5), (2, 3, 5)])
+    >>> list(conv((1, 2, 9), kernel).arguments)
+    ['x', 'weight.u', 'weight.v']
     """
     site = Site.of("conv", x=x_shape, weight=weight_shape)
     return forward(conv_geometry(site, **hyper))
 
 
 def forward(geometry: Geometry) -> Network:
-    """The forward network of a geometry."""
+    """The forward network of a geometry; here the weight becomes an operand."""
     sizes = label_sizes(geometry)
     axes = geometry.axes
     operands: list[Operand] = [Input("x", activation(geometry, "c", "i", sizes))]
@@ -48,7 +55,24 @@ def forward(geometry: Geometry) -> Network:
         operands += _spatial(geometry, axis, sizes)
     weight = (channels(sizes, "d"), *plain(sizes, "c", *legs("k", axes)))
     operands.append(Input("weight", weight))
-    return Network.build(operands, activation(geometry, "d", "o", sizes), sizes)
+    output = activation(geometry, "d", "o", sizes)
+    network = Network.build(operands, output, sizes)
+    if geometry.factors is None:
+        return network
+    return replace(network, "weight", factors_of("weight", geometry.factors))
+
+
+def factors_of(name: str, network: Network) -> Network:
+    """A network with its inputs named as parts of array ``name``."""
+    return rename_inputs(network, {a: f"{name}.{a}" for a in network.arguments})
+
+
+def renamed_array(network: Network, name: str, other: str) -> Network:
+    """The network reading another array in the place of one, or of its factors."""
+    parts = {a: other + a.removeprefix(name) for a in network.arguments}
+    return rename_inputs(
+        network, {a: b for a, b in parts.items() if a.partition(".")[0] == name}
+    )
 
 
 def label_sizes(geometry: Geometry) -> dict[str, int]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
+from tnconv.network import Network
 from tnconv.networks.checks import Ints, Shape, Site
 from tnconv.reindex import MODES
 
@@ -59,6 +60,8 @@ class Geometry:
     dilation: Shape
     padding: Pairs
     padding_mode: str = "zeros"
+    #: the network that stands for the weight, where that is no array
+    factors: Network | None = None
 
     @property
     def axes(self) -> int:
@@ -135,6 +138,7 @@ def conv_geometry(
         dilations,
         pairs,
         padding_mode,
+        site.factors,
     )
 
 
@@ -186,6 +190,7 @@ def transposed_geometry(
         strides,
         dilations,
         pairs,
+        factors=site.factors,
     )
 
 

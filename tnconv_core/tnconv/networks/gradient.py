@@ -12,8 +12,14 @@ from typing import Unpack
 
 from tnconv.edits import remove, rename_inputs, transpose
 from tnconv.network import Input, Network
-from tnconv.networks.checks import Ints, Site
-from tnconv.networks.conv import bias_jvp, check_array, forward, plain
+from tnconv.networks.checks import Ints, Site, Weight
+from tnconv.networks.conv import (
+    bias_jvp,
+    check_array,
+    forward,
+    plain,
+    renamed_array,
+)
 from tnconv.networks.geometry import Geometry, Hyper, conv_geometry
 
 
@@ -42,7 +48,7 @@ def conv_weight_vjp(
 
 
 def conv_input_vjp(
-    weight_shape: Sequence[int],
+    weight_shape: Weight,
     cotangent_shape: Sequence[int],
     input_size: Ints,
     **hyper: Unpack[Hyper],
@@ -117,7 +123,7 @@ def conv_weight_jacobian(
 
 
 def conv_input_jvp(
-    x_shape: Sequence[int], weight_shape: Sequence[int], **hyper: Unpack[Hyper]
+    x_shape: Sequence[int], weight_shape: Weight, **hyper: Unpack[Hyper]
 ) -> Network:
     """The forward network with input ``x_tangent`` in the place of ``x``."""
     site = Site.of("conv_jvp", x=x_shape, weight=weight_shape)
@@ -126,18 +132,18 @@ def conv_input_jvp(
 
 
 def conv_weight_jvp(
-    x_shape: Sequence[int], weight_shape: Sequence[int], **hyper: Unpack[Hyper]
+    x_shape: Sequence[int], weight_shape: Weight, **hyper: Unpack[Hyper]
 ) -> Network:
     """The forward network with input ``weight_tangent`` in the place of ``weight``."""
     site = Site.of("conv_jvp", x=x_shape, weight=weight_shape)
     network = forward(conv_geometry(site, **hyper))
-    return rename_inputs(network, {"weight": "weight_tangent"})
+    return renamed_array(network, "weight", "weight_tangent")
 
 
 def conv_bias_jvp(
     bias_tangent_shape: Sequence[int],
     x_shape: Sequence[int],
-    weight_shape: Sequence[int],
+    weight_shape: Weight,
     **hyper: Unpack[Hyper],
 ) -> Network:
     """The network that repeats ``bias_tangent`` over batch and output positions."""

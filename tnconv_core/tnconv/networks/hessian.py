@@ -14,7 +14,7 @@ from typing import Unpack
 from tnconv.axis import Axis
 from tnconv.edits import attach, remove
 from tnconv.network import Input, Network
-from tnconv.networks.checks import Ints, Site
+from tnconv.networks.checks import Ints, Site, Weight
 from tnconv.networks.conv import (
     activation,
     batch_legs,
@@ -30,7 +30,7 @@ from tnconv.networks.quadratic import copied, flat_weight, geometry_of_output, p
 
 
 def input_hessian(
-    weight_shape: Sequence[int],
+    weight_shape: Weight,
     hessian_shape: Sequence[int],
     input_size: Ints,
     **hyper: Unpack[Hyper],
@@ -133,7 +133,7 @@ def hessian_diagonal(
 
 
 def input_hessian_diagonal(
-    weight_shape: Sequence[int],
+    weight_shape: Weight,
     diagonal_shape: Sequence[int],
     input_size: Ints,
     **hyper: Unpack[Hyper],

@@ -12,7 +12,7 @@ from typing import Unpack
 from tnconv.axis import Axis
 from tnconv.edits import find_input, transpose
 from tnconv.network import Network
-from tnconv.networks.checks import Ints, Site, is_list
+from tnconv.networks.checks import Ints, Site, Weight, is_list
 from tnconv.networks.conv import (
     batch_legs,
     composite,
@@ -118,9 +118,7 @@ def unfold_transpose(
     return _without(network, "weight", _batched(geometry, sizes, rows, columns))
 
 
-def toeplitz(
-    weight_shape: Sequence[int], input_size: Ints, **hyper: Unpack[Hyper]
-) -> Network:
+def toeplitz(weight_shape: Weight, input_size: Ints, **hyper: Unpack[Hyper]) -> Network:
     """The network of the matrix a convolution is, with input ``weight``.
 
     The result has shape (out_channels * prod(output_size), in_channels *

@@ -12,15 +12,15 @@ from typing import Unpack
 
 from tnconv.edits import remove, rename_inputs, transpose
 from tnconv.network import Network
-from tnconv.networks.checks import Ints, Site
-from tnconv.networks.conv import bias_jvp, check_array, forward
+from tnconv.networks.checks import Ints, Site, Weight
+from tnconv.networks.conv import bias_jvp, check_array, forward, renamed_array
 from tnconv.networks.geometry import Geometry, TransposedHyper, transposed_geometry
 from tnconv.networks.gradient import bias_vjp, examples
 
 
 def conv_transpose(
     x_shape: Sequence[int],
-    weight_shape: Sequence[int],
+    weight_shape: Weight,
     **hyper: Unpack[TransposedHyper],
 ) -> Network:
     """The network of a transposed convolution, with inputs ``x`` and ``weight``.
@@ -75,7 +75,7 @@ def conv_transpose_weight_vjp(
 
 
 def conv_transpose_input_vjp(
-    weight_shape: Sequence[int],
+    weight_shape: Weight,
     cotangent_shape: Sequence[int],
     input_size: Ints,
     **hyper: Unpack[TransposedHyper],
@@ -128,7 +128,7 @@ def conv_transpose_weight_jacobian(
 
 def conv_transpose_input_jvp(
     x_shape: Sequence[int],
-    weight_shape: Sequence[int],
+    weight_shape: Weight,
     **hyper: Unpack[TransposedHyper],
 ) -> Network:
     """The forward network with input ``x_tangent`` in the place of ``x``."""
@@ -139,19 +139,19 @@ def conv_transpose_input_jvp(
 
 def conv_transpose_weight_jvp(
     x_shape: Sequence[int],
-    weight_shape: Sequence[int],
+    weight_shape: Weight,
     **hyper: Unpack[TransposedHyper],
 ) -> Network:
     """The forward network with input ``weight_tangent`` in the place of ``weight``."""
     site = Site.of("conv_transpose_jvp", x=x_shape, weight=weight_shape)
     network = transposed_forward(transposed_geometry(site, **hyper))
-    return rename_inputs(network, {"weight": "weight_tangent"})
+    return renamed_array(network, "weight", "weight_tangent")
 
 
 def conv_transpose_bias_jvp(
     bias_tangent_shape: Sequence[int],
     x_shape: Sequence[int],
-    weight_shape: Sequence[int],
+    weight_shape: Weight,
     **hyper: Unpack[TransposedHyper],
 ) -> Network:
     """The network that repeats ``bias_tangent`` over batch and output positions."""

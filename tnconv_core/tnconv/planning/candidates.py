@@ -41,7 +41,7 @@ class Candidate:
     @property
     def forms(self) -> tuple[str, ...]:
         """The forms of its steps, in order."""
-        return tuple(step.form for step in self.planned.plan.steps)
+        return self.planned.plan.forms
 
 
 def candidates(
@@ -172,7 +172,7 @@ def _fits(candidate: Candidate, chosen: Planned, options: Options) -> bool:
             return False
     if options.forms is None:
         return True
-    allowed = {*options.forms, *(step.form for step in chosen.plan.steps)}
+    allowed = {*options.forms, *chosen.plan.forms}
     return allowed.issuperset(candidate.forms)
 
 

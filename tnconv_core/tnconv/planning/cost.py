@@ -34,16 +34,17 @@ from tnconv.execution.program import (
     View,
     size_of,
 )
-from tnconv.execution.ways import as_matrix, product_of
+from tnconv.execution.ways import as_matrix, product_of, row_blocks
 from tnconv.planning.elementwise import multiply_seconds
 from tnconv.planning.products import SMALL, product_seconds, triangle_seconds
-from tnconv.planning.rates import Cost, copy_seconds, fresh, walk
+from tnconv.planning.rates import Cost, copy_seconds, fresh, memory_seconds, walk
 from tnconv.planning.series import cumulative_cost, spectral_cost
 from tnconv.planning.strides import (
     inner_run,
     is_apart,
     moves,
     row_major,
+    spanned,
     strides_of,
     turned_bytes,
 )
@@ -118,9 +119,8 @@ def _sum(step: Sum, builder: Builder) -> Cost:
     else:
         _, dense = inner_run(dims, strides, strides)
         rate = m.sum if dense else m.strided_sum
-    nbytes, work = count * builder.itemsize, count / rate
-    if nbytes >= m.fresh_from:  # no cache holds it, it is read at the rate of memory
-        work = max(work, nbytes / m.copy)
+    nbytes = spanned(source, builder) * builder.itemsize
+    work = max(count / rate, memory_seconds(nbytes, m))
     return Cost(m.call + work + size_of(step.shape) * m.sum_item, count, nbytes)
 
 
@@ -133,7 +133,7 @@ def _matmul(step: Matmul, builder: Builder) -> Cost:
     sideways = turned_bytes(step.sources[1], builder) > 0
     work = batch * product_seconds(rows, inner, columns, m, sideways)
     moved = (size_of(left) + size_of(right) + size_of(step.shape)) * builder.itemsize
-    seconds = max(work, moved / m.copy)
+    seconds = max(work, memory_seconds(moved, m))
     made = size_of(step.shape) * builder.itemsize
     overhead = m.call + m.gemm_item * batch + _broadcast(step, builder)
     if m.turned and rows * inner * columns > SMALL and 1 not in (rows, columns):
@@ -161,7 +161,9 @@ def _gram(step: Gram, builder: Builder) -> Cost:
     moved = size_of(source) * size + 2 * made
     batch, rows, inner = prod(step.shape[:-2]), source[-2], source[-1]
     seconds, flops = triangle_seconds(batch, rows, inner, m)
-    return Cost(max(seconds, moved / m.copy) + fresh(made, m), flops, moved)
+    if m.turned and m.mirror_call:  # each block is a product by a side that is turned
+        seconds += flops * len(row_blocks(rows)) / max(1, rows) * size / m.turned
+    return Cost(max(seconds, memory_seconds(moved, m)) + fresh(made, m), flops, moved)
 
 
 def _multiply_sum(step: MultiplySum, builder: Builder) -> Cost:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 
 from tnconv.errors import NetworkError
-from tnconv.execution.program import Program, size_of
+from tnconv.execution.program import size_of
 from tnconv.network import Network, SubNetwork
 from tnconv.planning.blocks import (
     Cut,
@@ -32,6 +32,7 @@ from tnconv.planning.repeats import Repeats
 from tnconv.planning.rivals import Planned, form_table
 from tnconv.planning.route import Route
 from tnconv.planning.site import NotHereError
+from tnconv.planning.turns import turn_seconds, whole_seconds
 
 #: blocks of a plan that pays no rent are looked for where holding its arrays costs
 #: this share of the time
@@ -102,7 +103,10 @@ class _Whole:
         except (NetworkError, NotHereError):
             return float("inf")
         share = network.sizes[cut.label] / cut.size
-        seconds = share * body.seconds + turns * _added(body.program, charge)
+        result_shape = self.planned.program.shape
+        around = turn_seconds(body.program, network.arguments, result_shape, charge)
+        seconds = share * body.seconds + turns * around
+        seconds += whole_seconds(result_shape, charge)
         inside = charge.held(body.program)
         result = size_of(body.program.shape) * charge.itemsize
         held = Held(inside.arrays + result, inside.peak + result)
@@ -188,12 +192,6 @@ def blocked(planned: Planned, route: Route, cut: Cut, charge: Charge) -> Planned
     return _assembled(planned, cut, blocks, bodies, charge)
 
 
-def _added(body: Program, charge: Charge) -> float:
-    """Seconds to add the result of a block to the whole."""
-    nbytes = size_of(body.shape) * charge.itemsize
-    return 2 * charge.machine.call + nbytes / charge.machine.add
-
-
 def _assembled(
     planned: Planned,
     cut: Cut,
@@ -205,11 +203,17 @@ def _assembled(
     programs = {network: body.program for network, body in bodies.items()}
     program = loop_program(planned.plan.network, blocks, programs)
     result = sum(size_of(body.program.shape) for body in turns) * charge.itemsize
+    arrays = planned.plan.network.arguments
+    around = {
+        network: turn_seconds(body.program, arrays, program.shape, charge)
+        for network, body in bodies.items()
+    }
+    seconds = sum(bodies[b.network].seconds + around[b.network] for b in blocks)
     return replace(
         planned,
         plan=replace(planned.plan, blocks=Blocks(cut.label, cut.size)),
         program=program,
-        seconds=sum(body.seconds + _added(body.program, charge) for body in turns),
+        seconds=seconds + whole_seconds(program.shape, charge),
         flops=sum(body.flops for body in turns),
         bytes=sum(body.bytes for body in turns) + 2 * result,
         peak=charge.held(program).peak,

@@ -129,6 +129,8 @@ class Machine:
     copy: float = 18e9
     run: float = 4e-9
     gaps: float = 0.4
+    #: bytes per second at which products and sums go through what no cache holds
+    read: float = 36e9
     #: sums, elements per second: in order of memory, and over strided views; and
     #: seconds for each element of the result
     sum: float = 3.0e9

@@ -14,6 +14,7 @@ from tnconv.execution.ways import BLOCK, FEW, SHORT
 from tnconv.network import Pattern, Reindex
 from tnconv.planning.machine import Machine
 from tnconv.planning.products import small_factor
+from tnconv.planning.rates import memory_seconds
 
 #: the floor where a form cannot apply
 NEVER = float("inf")
@@ -68,7 +69,7 @@ def matrix_seconds(
 ) -> float:
     """Seconds that a batched matrix product takes at least, moving ``nbytes``."""
     work = batch * matrix_work(m, rows, inner, columns)
-    return m.call + batch * m.gemm_item + max(work, nbytes / m.copy)
+    return m.call + batch * m.gemm_item + max(work, memory_seconds(nbytes, m))
 
 
 def matrix_floor(o: Outline) -> float:

@@ -5,24 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tnconv.errors import MemoryLimitError, NetworkError
-from tnconv.execution.liveness import peak_bytes
 from tnconv.execution.program import size_of
 from tnconv.network import Network
 from tnconv.options import Options, changed
 from tnconv.planning.blocks import (
     Cut,
-    CutBlock,
     cut_labels,
     cut_network,
     cuts,
-    loop_program,
 )
 from tnconv.planning.charge import Charge
 from tnconv.planning.looped import looped
 from tnconv.planning.machine import Machine
-from tnconv.planning.plan import Blocks
+from tnconv.planning.realize import assembled
 from tnconv.planning.rivals import Planned, form_table, unlimited
-from tnconv.planning.workspace import workspace
 
 __all__ = ["Planned", "form_table", "plan_network"]
 
@@ -114,29 +110,4 @@ def _blocked(
             if planned is None or planned.peak + result > limit:
                 return None
             bodies[block.network] = planned
-    return _assembled(network, cut, blocks, bodies, job)
-
-
-def _assembled(
-    network: Network,
-    cut: Cut,
-    blocks: list[CutBlock],
-    bodies: dict[Network, Planned],
-    job: _Job,
-) -> Planned:
-    program = loop_program(network, blocks, {n: p.program for n, p in bodies.items()})
-    peak = peak_bytes(program, job.itemsize, workspace(job.machine, job.itemsize))
-    first = max(bodies.values(), key=lambda p: p.seconds)
-    turns = [bodies[block.network] for block in blocks]
-    return Planned(
-        network,
-        first.trace,
-        replace(first.plan, blocks=Blocks(cut.label, cut.size)),
-        program,
-        sum(p.seconds for p in turns),
-        sum(p.flops for p in turns),
-        sum(p.bytes for p in turns),
-        peak,
-        first.lines,
-        first.considered,
-    )
+    return assembled(network, cut, blocks, bodies, job.machine, job.itemsize)

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from tnconv.planning.machine import Machine
 
 
+#: bytes that a core's own cache keeps from one step, or call, to the next
+CACHED = 1 << 20
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """Seconds predicted, multiply-adds, and bytes read and written."""
@@ -34,6 +38,12 @@ class Cost:
 def fresh(nbytes: int, machine: Machine) -> float:
     """Seconds to obtain memory for a result: large blocks fault their pages in."""
     return nbytes / machine.fresh if nbytes >= machine.fresh_from else 0.0
+
+
+def memory_seconds(nbytes: int, machine: Machine) -> float:
+    """Seconds that products and sums take to go through so many bytes at least, beyond
+    what a cache keeps."""
+    return max(0, nbytes - CACHED) / machine.read
 
 
 def walk(nbytes: int, run: Run, rate: float, builder: Builder) -> float:

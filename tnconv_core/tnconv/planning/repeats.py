@@ -7,7 +7,7 @@ blocks are thinner, and fresh memory costs its time where a block asks for much 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -33,6 +33,7 @@ from tnconv.planning.cost import price
 from tnconv.planning.estimator import Sketch
 from tnconv.planning.route import Route, Written
 from tnconv.planning.shares import Blocks, Labels, Product, Share
+from tnconv.planning.turns import whole_seconds
 from tnconv.planning.workspace import workspace
 
 #: products of less than this share of the time are not looked at one by one
@@ -81,6 +82,7 @@ class Repeats:
         turns = blocks.turns
         each = made // turns if cut.label in self.network.output_labels else made
         seconds = 2 * turns * charge.machine.call
+        seconds += whole_seconds(self.network.shape, charge)
         seconds += turns * each / charge.machine.add  # results are added up
         for share in self.shares:
             seconds += self._seconds(share, blocks)
@@ -147,7 +149,7 @@ class _Meter(Sketch):
         if written.site.twins:
             reach = {values[0].register: read}
         every = (frozenset().union(*read),)
-        kept = written.stop.alive.union(map(str, written.stop.variant))
+        kept = written.stop.alive.union(_named(written.stop.variant))
         left = written.seconds
         for at in range(written.start, written.end):
             step = self.steps[at]
@@ -207,6 +209,15 @@ def _merged(shares: list[Share]) -> list[Share]:
     for (labels, avoidable), (seconds, calls) in rest.items():
         found.append(Share(seconds, labels, 0, calls, 1, avoidable))
     return sorted(found, key=lambda share: -share.seconds)
+
+
+def _named(item: Hashable) -> Iterator[str]:
+    """The names in a variant: labels that it loops over are among them."""
+    if isinstance(item, tuple):
+        for part in item:
+            yield from _named(part)
+    elif isinstance(item, str):
+        yield item
 
 
 def _joined(sources: Sequence[Labels]) -> Labels:

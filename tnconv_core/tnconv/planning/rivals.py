@@ -3,50 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
-from tnconv.execution.liveness import peak_bytes
-from tnconv.execution.program import AxisMap, Conjugate, Constant, Program, View
+from tnconv.execution.program import Conjugate, Program, View
 from tnconv.execution.registry import load, plugins
 from tnconv.network import Network, SubNetwork
 from tnconv.options import Options
-from tnconv.pattern import IndexPattern
-from tnconv.planning.lower import lower
 from tnconv.planning.machine import Machine
 from tnconv.planning.plan import Plan
+from tnconv.planning.planned import Found, Planned, Trace, nothing
 from tnconv.planning.problem import Problem
 from tnconv.planning.search import PATIENCE, Search
 from tnconv.planning.site import Form
 from tnconv.planning.state import unroll
-from tnconv.planning.workspace import workspace
 from tnconv.rewrite import alternatives, default_alternatives, simplify
 from tnconv.splice import splice_all
 
-#: the rules that fired, and where
-Trace = tuple[tuple[str, str], ...]
+__all__ = ["Planned", "form_table", "plan_flat", "rivals", "unlimited"]
 
 #: operands up to which the exact search is run
 EXACT = 24
 
 Forms = tuple[Form, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A plan, its program, and what is known of both."""
-
-    network: Network
-    trace: tuple[tuple[str, str], ...]
-    plan: Plan
-    program: Program
-    seconds: float
-    flops: int
-    bytes: int
-    peak: int
-    lines: tuple[str, ...]
-    considered: tuple[tuple[str, float], ...]
 
 
 @cache
@@ -58,33 +38,6 @@ def form_table() -> Mapping[str, Form]:
         for form in entry if isinstance(entry, tuple) else (entry,):
             found.setdefault(form.name, form)
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What the search found for a network: a plan, not yet lowered."""
-
-    plan: Plan
-    parts: Mapping[int, Program]
-    seconds: float
-
-    def lowered(self, machine: Machine, itemsize: int) -> Planned:
-        """The plan as a program."""
-        plan = self.plan
-        done, lines = lower(plan, machine, itemsize, form_table(), self.parts)
-        peak = peak_bytes(done.program, itemsize, workspace(machine, itemsize))
-        return Planned(
-            plan.network,
-            (),
-            plan,
-            done.program,
-            self.seconds,
-            done.flops,
-            done.bytes,
-            peak,
-            lines,
-            (),
-        )
 
 
 def unlimited(
@@ -123,7 +76,7 @@ class _Race:
         self.forms = forms
         self.considered: list[tuple[str, float]] = []
         self.bound = float("inf")
-        self._first: tuple[Rival, _Found | Planned] | None = None
+        self._first: tuple[Rival, Found | Planned] | None = None
         self._best: Planned | None = None
 
     def enter(self, rival: Rival) -> None:
@@ -146,8 +99,8 @@ class _Race:
         assert self._first is not None
         if self._best is None:
             rival, found = self._first
-            if isinstance(found, _Found):
-                found = found.lowered(self.machine, self.itemsize)
+            if isinstance(found, Found):
+                found = found.lowered(self.machine, self.itemsize, form_table())
             plan = replace(found.plan, rewrites=rival.name)
             self._best = replace(found, trace=rival.trace, plan=plan)
         return self._best
@@ -176,6 +129,18 @@ def rivals(network: Network, options: Options) -> Iterator[Rival]:
             yield Rival(name, other)
 
 
+def rival_named(network: Network, name: str) -> Rival | None:
+    """The rival of that name, those that mend something included."""
+    if name == "simplified":
+        return Rival(name, simplify(network).network, simplify(network).trace)
+    for alternative in default_alternatives():
+        if name.startswith(alternative.name):
+            for found, other in alternatives(network, [alternative]):
+                if found == name:
+                    return Rival(name, other)
+    return None
+
+
 def _menders(network: Network, program: Program) -> Iterator[Rival]:
     """Alternatives that spare the best program a kind of step it takes on what it made
     itself (an array of the caller, or a view of it, is no such thing)."""
@@ -188,17 +153,6 @@ def _menders(network: Network, program: Program) -> Iterator[Rival]:
     chosen = [a for a in default_alternatives() if a.mends and a.mends in kinds]
     for name, other in alternatives(network, chosen):
         yield Rival(name, other)
-
-
-def _nothing(network: Network) -> Planned:
-    """A label of size 0 leaves nothing to add up: the result is zeros."""
-    arguments, count = tuple(network.arguments.items()), len(network.arguments)
-    zero = Constant((), (), (IndexPattern(0, 1, 1),), ())
-    maps: tuple[AxisMap, ...] = ()
-    wide = View((count,), network.shape, maps, network.shape, True)
-    program = Program(arguments, (zero, wide), count + 1)
-    plan = Plan(network, (), 0.0, "nothing to add up")
-    return Planned(network, (), plan, program, 0.0, 0, 0, 0, (), ())
 
 
 def _records(network: Network) -> tuple[str, ...]:
@@ -226,8 +180,8 @@ def plan_flat(
     for forms in _allowed(options, table):
         found = _found(network, machine, itemsize, options, bound, forms)
         if found is not None:
-            if isinstance(found, _Found):
-                return found.lowered(machine, itemsize)
+            if isinstance(found, Found):
+                return found.lowered(machine, itemsize, form_table())
             return found
     return None
 
@@ -239,23 +193,27 @@ def _found(
     options: Options,
     bound: float,
     forms: Forms,
-) -> _Found | Planned | None:
+) -> Found | Planned | None:
     """The plan of one network; None where nothing is cheaper than ``bound`` seconds."""
     network = network.without()  # labels that stand nowhere become a factor
     if 0 in network.sizes.values():
-        return _nothing(network)
+        return nothing(network)
     parts: dict[int, Program] = {}
+    plans: list[Plan] = []
     below = 0.0
     for j, op in enumerate(network.operands):
         if isinstance(op, SubNetwork):
             inner = unlimited(op.network, machine, itemsize, options)
             parts[j] = inner.program
+            plans.append(inner.plan)
             below += inner.seconds
     if not network.operands:
-        return _Found(Plan(network, (), 0.0, "nothing to contract"), parts, below)
+        return Found(Plan(network, (), 0.0, "nothing to contract"), parts, below)
     problem, left = Problem(network), bound - below
     plan = _planned(problem, machine, itemsize, options, forms, left)
-    return _Found(plan, parts, plan.seconds + below) if plan else None
+    if plan is None:
+        return None
+    return Found(replace(plan, parts=tuple(plans)), parts, plan.seconds + below)
 
 
 def _planned(

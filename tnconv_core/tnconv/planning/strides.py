@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tnconv.planning.builder import Builder
     from tnconv.planning.value import Value
 
+#: elements of a cache line, in single precision
+LINE = 16
 #: elements of an inner loop, and whether they are neighbors in memory
 Run = tuple[int, bool]
 
@@ -49,6 +51,19 @@ def _strides_of(register: int, builder: Builder) -> list[int]:
         return row_major(builder.shapes[register])
     below = strides_of(step.sources[0], builder)
     return fused(step.shape, step.dims, moves(step.maps, below, len(step.dims)))
+
+
+def spanned(register: int, builder: Builder) -> int:
+    """Elements of memory that reading a register goes through: of a view, all that it
+    looks at where it skips some of a cache line, or the lines of its own elements."""
+    at, own = register - builder.inputs, prod(builder.shapes[register])
+    while 0 <= at < len(builder.steps):
+        step = builder.steps[at]
+        if not isinstance(step, View) or step.copy:
+            break
+        register = step.sources[0]
+        at = register - builder.inputs
+    return min(prod(builder.shapes[register]), LINE * own)
 
 
 def fused(shape: Shape, dims: Shape, strides: list[int]) -> list[int]:

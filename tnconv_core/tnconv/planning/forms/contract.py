@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
+from math import prod
 
 from tnconv.execution.program import Matmul, MultiplySum, Sum
 from tnconv.planning.builder import Builder, Value
@@ -24,21 +26,20 @@ def _reduced(b: Builder, site: Site) -> tuple[Value, Value]:
 
 
 def gemm_variants(b: Builder, site: Site) -> Iterable[Variant]:
-    """(loop label or "", swapped, ordered): which label is looped over as a batch, if
-    any; whether rows and columns stand as in the result instead of as in memory.
+    """(loop labels, swapped, ordered): which labels are looped over as a batch, if any;
+    whether rows and columns stand as in the result instead of as in memory.
 
-    A label at the outside of memory is often better left there, as a batch, than
-    permuted inside: summed over afterwards where it is contracted. Operands smaller
-    than the result are better permuted than the result.
+    Labels at the outside of memory are often better left there, as a batch, than
+    permuted inside: the outermost one, summed over afterwards where it is contracted,
+    or all that lie outside of what is contracted. Operands smaller than the result are
+    better permuted than the result.
     """
     left, right = site.values
     shared, summed, _, _ = split_labels(left.labels, right.labels, site.alive)
-    loops = [""]
+    loops: list[tuple[str, ...]] = [()]
     for value in site.values:
         order = b.memory_order(value, set(value.labels) - shared)
-        outer = next((a for a in order if b.sizes[a] > 1), None)
-        if outer in summed or (outer in site.alive and len(order) > 1):
-            loops.append(str(outer))
+        loops += _loops([a for a in order if b.sizes[a] > 1], summed, site.alive)
     names = left.labels, right.labels, site.alive
     least = {a: gemm_seconds(b, *names, a) for a in dict.fromkeys(loops)}
     loops = [a for a, seconds in least.items() if b.affords(seconds)]
@@ -48,18 +49,37 @@ def gemm_variants(b: Builder, site: Site) -> Iterable[Variant]:
         swap = _rows_second(site)
         found += [(a, swap, True) for a in loops if not _is_ordered(b, site, a, swap)]
     for variant in found:  # a better one may have been found meanwhile
-        if b.affords(least[variant[0]]):
+        if b.affords(least[looped_over(variant)]):
             yield variant
 
 
-def _is_ordered(b: Builder, site: Site, loop: str, swap: bool) -> bool:
+def _loops(
+    order: Sequence[str], summed: set[str], alive: frozenset[str]
+) -> Iterator[tuple[str, ...]]:
+    """The outermost label of an operand, and the run of labels outside of what is
+    contracted, where rows are left inside of it."""
+    if order and (order[0] in summed or (order[0] in alive and len(order) > 1)):
+        yield (order[0],)
+    outside = tuple(takewhile(alive.__contains__, order))
+    if len(outside) > 1 and alive.intersection(order[len(outside) :]):
+        yield outside
+
+
+def looped_over(variant: Variant) -> tuple[str, ...]:
+    """The labels that a variant loops over."""
+    loop: tuple[str, ...] = variant[0]  # type: ignore[assignment]
+    return loop
+
+
+def _is_ordered(b: Builder, site: Site, loop: tuple[str, ...], swap: bool) -> bool:
     """Whether rows and columns stand as in the result as they come from memory."""
     left, right = reversed(site.values) if swap else site.values
     if lone(left, right, site.alive) or lone(right, left, site.alive):
         return False
     shared, _, rows, columns = split_labels(left.labels, right.labels, site.alive)
     larger = left if b.size(left.labels) >= b.size(right.labels) else right
-    groups = (larger, shared), (left, rows - {loop}), (right, columns - {loop})
+    looped = set(loop)
+    groups = (larger, shared), (left, rows - looped), (right, columns - looped)
     orders = [b.memory_order(value, group) for value, group in groups]
     return all(order == sorted(order, key=site.order.index) for order in orders)
 
@@ -86,14 +106,14 @@ def gemm_seconds(
     left: Iterable[str],
     right: Iterable[str],
     alive: frozenset[str],
-    loop: str = "",
+    loop: tuple[str, ...] = (),
 ) -> float:
     """What the product over these labels costs at least."""
     mine, theirs, sizes = set(left), set(right), b.sizes
     batch = rows = inner = columns = 1
     for label in mine:
         size = sizes[label]
-        if label == loop:
+        if label in loop:
             batch *= size
         elif label not in theirs:
             rows *= size if label in alive else 1
@@ -102,14 +122,13 @@ def gemm_seconds(
         else:
             inner *= size
     for label in theirs - mine:
-        if label == loop:
+        if label in loop:
             batch *= sizes[label]
         elif label in alive:
             columns *= sizes[label]
-    # an operand without the loop label is read once
-    first, second = (
-        sizes[loop] if loop and loop not in a else 1 for a in (mine, theirs)
-    )
+    # an operand without the loop labels is read once
+    first = prod([sizes[a] for a in loop if a not in mine])
+    second = prod([sizes[a] for a in loop if a not in theirs])
     area = rows * inner / first + columns * inner / second + rows * columns
     nbytes = int(batch * area) * b.itemsize
     return matrix_seconds(b.machine, nbytes, batch, rows, inner, columns)
@@ -117,24 +136,24 @@ def gemm_seconds(
 
 def emit_gemm(b: Builder, site: Site, variant: Variant) -> Value:
     """One batched matrix product, and a sum over the loop label if it is contracted."""
-    loop, swap, ordered = str(variant[0]), bool(variant[1]), bool(variant[2])
+    loop = looped_over(variant)
+    swap, ordered, looped = bool(variant[1]), bool(variant[2]), set(loop)
     left, right = reversed(site.values) if swap else site.values
     b.expect(gemm_seconds(b, left.labels, right.labels, site.alive, loop))
     shared, summed, rows, columns = split_labels(left.labels, right.labels, site.alive)
     rows, columns = rows & site.alive, columns & site.alive
     left, right = reversed(_reduced(b, site)) if swap else _reduced(b, site)
     larger = left if b.size(left.labels) >= b.size(right.labels) else right
-    looped = [loop] if loop else []
-    inner = [a for a in b.memory_order(larger, summed) if a != loop]
+    inner = [a for a in b.memory_order(larger, summed) if a not in looped]
     batch, row, column = (
         sorted(group, key=site.order.index) if ordered else b.memory_order(value, group)
         for value, group in (
             (larger, shared),
-            (left, rows - {loop}),
-            (right, columns - {loop}),
+            (left, rows - looped),
+            (right, columns - looped),
         )
     )
-    ahead = [looped, batch] if loop and batch else [looped or batch]
+    ahead = [list(loop), batch] if loop and batch else [list(loop) or batch]
     first = _present(ahead, left)
     second = _present(ahead, right)
     if not any(ahead):
@@ -145,7 +164,7 @@ def emit_gemm(b: Builder, site: Site, variant: Variant) -> Value:
     shape = tuple(b.size(group) for group in groups)
     b.expect(0.0)
     result = b.add(Matmul((a, c), shape))
-    if loop in summed:
+    if looped & summed:
         result = b.add(Sum((result,), shape[1:], (0,)))
         groups = groups[1:]
     return b.plain(result, groups)
@@ -203,11 +222,13 @@ def emit_multiply(b: Builder, site: Site, variant: Variant) -> Value:
 
 
 def _describe_gemm(site: Site, variant: Variant) -> str:
-    loop = variant[0]
+    loop = looped_over(variant)
     if not loop:
         return "matrix product"
-    summed = loop not in site.alive
-    return f"matrix products over {loop}" + (", then summed" if summed else "")
+    summed = site.alive.isdisjoint(loop)
+    return f"matrix products over {' '.join(loop)}" + (
+        ", then summed" if summed else ""
+    )
 
 
 GEMM = Form("gemm", 2, range(1), gemm_variants, emit_gemm, _describe_gemm, matrix_floor)

@@ -58,7 +58,7 @@ def emit_half(b: Builder, site: Site, variant: Variant) -> Value:
     loop, ordered = str(variant[0]), bool(variant[1])
     twin = symmetric(site)
     if twin is None:  # not copies after all: the product in full says the same
-        return emit_gemm(b, site, (loop, False, False))
+        return emit_gemm(b, site, ((loop,) if loop else (), False, False))
     left, right = site.values
     shared, summed, _, _ = split_labels(left.labels, right.labels, site.alive)
     value = b.reduce(left, lone(left, right, site.alive))

@@ -103,7 +103,7 @@ def _in_full(b: Builder, site: Site) -> Value:
         at = next(j for j, v in enumerate(values) if pattern.input in v.labels)
         values[at] = substitute(b, values[at], pattern)
     pair = Site((values[0], values[1]), (), site.alive)
-    return emit_gemm(b, pair, ("", False, False))
+    return emit_gemm(b, pair, ((), False, False))
 
 
 @dataclass(frozen=True, slots=True)

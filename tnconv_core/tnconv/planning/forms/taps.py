@@ -19,6 +19,7 @@ from tnconv.planning.forms.contract import (
     emit_multiply,
     gemm_seconds,
     gemm_variants,
+    looped_over,
 )
 from tnconv.planning.forms.roles import Casting, cast_as, castings
 from tnconv.planning.forms.views import hull, substitute
@@ -36,7 +37,7 @@ def _variants(b: Builder, site: Site) -> Iterable[Variant]:
             continue
         inner = Site((cast.left, cast.right), (), _inner_alive(cast, site.alive))
         for loop, *variant in gemm_variants(b, inner):
-            if b.affords(_least(b, cast, site.alive, "gemm", str(loop))):
+            if b.affords(_least(b, cast, site.alive, "gemm", looped_over((loop,)))):
                 yield role, sides, "gemm", loop, *variant
 
 
@@ -55,7 +56,7 @@ def _inner_alive(cast: Casting, alive: frozenset[str]) -> frozenset[str]:
 def _emit(b: Builder, site: Site, variant: Variant) -> Value:
     role, sides, kind, *rest = variant
     cast = cast_as(site, str(role), bool(sides), False)
-    loop = str(rest[0]) if rest else ""
+    loop = looped_over(tuple(rest)) if rest else ()
     b.expect(_least(b, cast, site.alive, str(kind), loop))
     left = cast.left
     if role != "transposed":
@@ -89,7 +90,11 @@ def _emit(b: Builder, site: Site, variant: Variant) -> Value:
 
 
 def _least(
-    b: Builder, cast: Casting, alive: frozenset[str], kind: str, loop: str = ""
+    b: Builder,
+    cast: Casting,
+    alive: frozenset[str],
+    kind: str,
+    loop: tuple[str, ...] = (),
 ) -> float:
     """What all turns cost at least, each a call and a product."""
     inner, gone = _inner_alive(cast, alive), {p.kernel for p in cast.patterns}

@@ -1,0 +1,249 @@
+"""Stored plans: written and read, found by every spelling, without a search."""
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.stores import CHAIN, NETWORKS, job, record_of, records_of, spelled_otherwise
+
+import tnconv
+from tnconv import networks
+from tnconv.errors import ArgumentError, StoreError
+from tnconv.execution.expression import clear_caches
+from tnconv.network import Network
+from tnconv.options import changed, current, options
+from tnconv.planning import hyper
+from tnconv.planning.search import Search
+from tnconv.store.canonical import canonical
+from tnconv.store.database import Database
+from tnconv.store.lines import write_lines
+from tnconv.store.lookup import written
+from tnconv.store.manage import merged
+from tnconv.store.plan_json import plan_record, read_plan
+from tnconv.store.reading import parsed
+from tnconv.store.records import Measured, Record, is_better, read_record
+from tnconv.testing import integer_arrays
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """A user's store of the test's own."""
+    path = tmp_path / "plans.sqlite"
+    monkeypatch.setenv("TNCONV_STORE", str(path))
+    clear_caches()
+    yield Database(path)
+    clear_caches()
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.parametrize("limit", [None, 60_000])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_plan_says_all_that_was_searched_for(
+    name: str, limit: int | None, library: str
+) -> None:
+    options = changed(current(), {"memory_limit": limit})
+    work = job(library, options=options)
+    network = canonical(NETWORKS[name]).network
+    found = work.searched(network)
+    line = Record.of(work.key(network), found).line()
+    record = read_record(line, found.plan.source)
+    assert record.line() == line
+    again = written(record.plan, network, work)
+    assert again.program == found.program
+    assert (again.peak, again.trace) == (found.peak, found.trace)
+
+
+def test_blocks_with_plans_of_their_own_are_part_of_it() -> None:
+    network = networks.conv((16, 6, 50, 50), (8, 6, 3, 3), padding=1)
+    work = job(options=changed(current(), {"memory_limit": 1_500_000}))
+    form = canonical(network).network
+    forms = changed(work.options, {"forms": ["constant", "multiply"]})
+    for kept in (work.options, forms):
+        work = replace(work, options=kept)
+        found = work.searched(form)
+        plan = read_plan(plan_record(found.plan), found.plan.source)
+        assert plan == found.plan
+        assert written(plan, form, work).program == found.program
+    assert plan.blocks is not None and plan.blocks.bodies
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_spelling_finds_it_without_a_search(
+    name: str, store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = NETWORKS[name]
+    arrays = integer_arrays(network)
+    expected = tnconv.expression(network, dtype="int64")(**arrays)
+    store.put([record_of(network, job(dtype="int64"))])
+    forbid_searches(monkeypatch)
+    for seed in range(3):
+        other = spelled_otherwise(network, seed)
+        clear_caches()
+        expression = tnconv.expression(other, dtype="int64")
+        assert expression.plan.source == f"the store {store}"
+        assert str(store) in str(expression)
+        names = canonical_names(network, other)
+        given = {theirs: arrays[ours] for ours, theirs in names.items()}
+        assert np.array_equal(expression(**given), expected)
+
+
+def forbid_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever searches is an error."""
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("a search was made")
+
+    monkeypatch.setattr(Search, "__init__", refuse)
+    monkeypatch.setattr(hyper, "follow_tree", refuse)
+
+
+def canonical_names(one: Network, other: Network) -> dict[str, str]:
+    """Which array of one spelling is which of the other's."""
+    forms = canonical(one), canonical(other)
+    return {forms[0].names[x]: forms[1].names[x] for x in forms[0].names}
+
+
+SECOND = """
+import sys
+from tests.stores import CHAIN, NETWORKS, spelled_otherwise
+import tnconv
+from tnconv.planning.search import Search
+def refuse(*args): raise SystemExit("a search was made")
+Search.__init__ = refuse
+for network in (*NETWORKS.values(), CHAIN):
+    for seed in range(2):
+        plan = tnconv.expression(spelled_otherwise(network, seed)).plan
+        assert plan.source.startswith("the store"), plan.source
+        tnconv.clear_caches()
+for name in ("cotengra", "opt_einsum"):
+    assert name not in sys.modules, name
+"""
+
+
+@pytest.mark.parametrize("seed", ["0", "1"])
+def test_a_second_process_imports_no_engine_and_searches_nothing(
+    seed: str, store: Database, tmp_path: Path
+) -> None:
+    store.put([*records_of([*NETWORKS]), record_of(CHAIN)])
+    assert tnconv.expression(CHAIN).plan.rewrites
+    paths = os.pathsep.join(filter(None, [os.getcwd(), *sys.path]))
+    environment = {**os.environ, "PYTHONPATH": paths, "PYTHONHASHSEED": seed}
+    command = [sys.executable, "-W", "error", "-c", SECOND]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_files_come_before_the_users_store(store: Database, tmp_path: Path) -> None:
+    network = NETWORKS["conv"]
+    path = tmp_path / "plans.jsonl"
+    write_lines(path, [record_of(network)])
+    with tnconv.options(store=[path]):
+        assert tnconv.expression(network).plan.source == f"the store {path}"
+        store.put([record_of(network)])
+        assert tnconv.expression(network, planner="auto").plan.source.endswith("jsonl")
+        clear_caches()
+        assert tnconv.expression(network).plan.source.endswith("jsonl")
+    assert tnconv.expression(network).plan.source == f"the store {store}"
+    other = tnconv.expression(network, memory_share=2.0)
+    assert other.plan.source == "exact search"  # a plan keeps to its options
+    assert tnconv.expression(network, dtype="float64").plan.source == "exact search"
+
+
+def test_an_expression_is_kept_and_a_measured_plan_stays(store: Database) -> None:
+    network = NETWORKS["weight"]
+    key = tnconv.expression(network).keep()
+    assert key == record_of(network).key.digest
+    clear_caches()
+    assert tnconv.expression(network).plan.source == f"the store {store}"
+    measured = record_of(network, measured=Measured(1e-3, 2e-3, 1e-3, 0.1))
+    assert store.put([measured]) == 1
+    tnconv.expression(network).keep()
+    (line,) = [line for _, line in store.lines()]
+    assert read_record(line, "").measured == measured.measured
+
+
+def test_without_a_users_store_nothing_is_kept() -> None:
+    with pytest.raises(StoreError, match="TNCONV_STORE is off"):
+        tnconv.expression(NETWORKS["conv"]).keep()
+
+
+@pytest.mark.parametrize("odd", ["plans.jsonl", 3, [3], None])
+def test_odd_names_of_stores_are_refused(odd: Any) -> None:
+    with pytest.raises(ArgumentError, match="store lists files"), options(store=odd):
+        pass
+
+
+def variants() -> list[Record]:
+    """Records of one key, measured and not."""
+    record = record_of(NETWORKS["line"])
+    slow = replace(record.plan, seconds=2 * record.plan.seconds)
+    clocked = [Measured(s, 3e-3, 1e-3, 0.1) for s in (2e-3, 1e-3, 1e-3)]
+    return [
+        record,
+        replace(record, plan=slow),
+        replace(record, date="2020-01-01T00:00:00Z"),
+        *(replace(record, measured=found) for found in clocked),
+        replace(record, plan=slow, measured=clocked[1]),
+    ]
+
+
+def test_merging_in_any_order_keeps_the_same_record(tmp_path: Path) -> None:
+    records = variants()
+    (best,) = merged(records)
+    assert best.measured is not None and best.measured.seconds == 1e-3
+    assert not any(is_better(record, best) for record in records)
+    draw = random.Random(0)
+    for turn in range(5):
+        draw.shuffle(records)
+        assert merged(records) == [best]
+        database = Database(tmp_path / f"{turn}.sqlite")
+        for record in records:
+            database.put([record])
+        assert database.find(best.key.digest) == best.line()
+
+
+def test_a_plan_for_other_sizes_is_used_where_it_promises_to_win(
+    store: Database,
+) -> None:
+    """What is best by price is told to be slow by the clock at a batch of 4."""
+    small, large = (
+        networks.conv((n, 16, 20, 20), (32, 16, 3, 3), padding=1) for n in (4, 6)
+    )
+    work = job("torch")
+    form = canonical(small).network
+    default = work.searched(form)
+    limited = changed(current(), {"forms": ["window", "gemm", "constant"]})
+    other = replace(work, options=limited).searched(form)
+    assert set(other.plan.forms) != set(default.plan.forms)
+    for clock, chosen in ((0.2, other), (2.0, default)):
+        seconds = clock * 1e-3
+        measured = Measured(seconds, 1e-3, default.seconds, 0.1)
+        record = Record.of(work.key(form), other, measured)
+        store.path.unlink(missing_ok=True)
+        store.put([record])
+        clear_caches()
+        assert tnconv.expression(small, backend="torch").plan.forms == other.plan.forms
+        found = tnconv.expression(large, backend="torch")
+        assert found.plan.forms == chosen.plan.forms
+        arrays = [np.ones(s, "f") for s in large.arguments.values()]
+        given = [torch.asarray(a) for a in arrays]
+        expected = tnconv.expression(large)(*arrays)
+        np.testing.assert_allclose(found(*given).numpy(), expected, rtol=1e-5)
+    far = networks.conv((16, 16, 20, 20), (32, 16, 3, 3), padding=1)
+    store.put([replace(record, measured=Measured(1e-4, 1e-3, default.seconds, 0.1))])
+    clear_caches()
+    found = tnconv.expression(far, backend="torch")
+    assert found.plan.source == "exact search"
+
+
+def test_what_is_read_is_json_and_nothing_else() -> None:
+    record = record_of(NETWORKS["conv"])
+    assert set(parsed(record.line())) >= {"key", "structure", "plan", "schema"}

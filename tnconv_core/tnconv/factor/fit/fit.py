@@ -1,0 +1,94 @@
+"""Fit the factors of a network to a weight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tnconv.factor.fit.alternate import Settings, Target, refine
+from tnconv.factor.fit.balance import balanced, degeneracy
+from tnconv.factor.fit.held import Held
+from tnconv.factor.fit.layout import Layout
+from tnconv.factor.fit.measure import Metric, whiten
+from tnconv.factor.fit.starts import random_start, start
+
+Array = Any
+
+#: how firmly the norms of rank-1 terms are held, where a best fit may not exist
+HOLD = 0.02
+#: the share of the squared distance that a sweep must gain; measured ones cost more
+TOLERANCE = 1e-4
+#: random starts beside the first one, and their sweeps, where there are many minima
+TRIES, TRIAL_SWEEPS = 2, 10
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Factors with an axis per label, and how near they came.
+
+    ``error`` is the relative distance, ``output_error`` that through the covariance,
+    and ``degeneracy`` the sum of the squared norms of the rank-1 terms of a CP kernel
+    over the squared norm of the weight.
+    """
+
+    factors: Mapping[str, Array]
+    error: float
+    output_error: float | None
+    degeneracy: float | None
+
+
+def fit(
+    held: Held,
+    layout: Layout,
+    weight: Array,
+    metric: Metric | None = None,
+    *,
+    seed: int = 0,
+    sweeps: int = 200,
+) -> Fitted:
+    """The factors nearest to a weight (an axis per label), and measured by a metric."""
+    xp = held.xp
+    scale = float(xp.max(xp.abs(weight)))
+    if scale == 0:
+        zeros = {name: _zeros(held, layout, name) for name in layout.factors}
+        return Fitted(zeros, 0.0, None if metric is None else 0.0, None)
+    plain = target = Target(held, layout, weight / scale)
+    if metric is None:
+        found = _factors(plain, seed, sweeps)
+    else:
+        white = whiten(xp, layout, plain.values, metric)
+        target = Target(held, layout, white.weight, white.metric)
+        found = _factors(target, seed, sweeps)
+    measured = None if metric is None else _relative(target, found)
+    if metric is not None:
+        found = white.back(found, xp)
+    error = _relative(plain, found)
+    worst = degeneracy(layout, found, plain.squared(plain.values), xp)
+    first = next(iter(found))
+    found = balanced(layout, {**found, first: found[first] * scale}, xp)
+    return Fitted(found, error, measured, worst)
+
+
+def _factors(target: Target, seed: int, sweeps: int) -> dict[str, Array]:
+    held, layout = target.held, target.layout
+    found = start(held, layout, target.values, seed)
+    if len(layout.factors) == 2 and target.metric is None:
+        return found  # the best there is
+    if layout.is_tree:
+        tolerance = TOLERANCE if target.metric is None else 10 * TOLERANCE
+        return refine(target, found, Settings(sweeps, tolerance))
+    tries = [found, *(random_start(held, layout, seed + j) for j in range(TRIES))]
+    short = Settings(sweeps=TRIAL_SWEEPS, hold=HOLD)
+    best = min((refine(target, f, short) for f in tries), key=target.distance)
+    return refine(target, best, Settings(sweeps=sweeps, hold=HOLD))
+
+
+def _relative(target: Target, factors: Mapping[str, Array]) -> float:
+    whole = target.squared(target.values)
+    return (max(0.0, target.distance(factors)) / whole) ** 0.5 if whole > 0 else 0.0
+
+
+def _zeros(held: Held, layout: Layout, name: str) -> Array:
+    shape = layout.shape(layout.factors[name])
+    return held.xp.zeros(shape, dtype=held.values.dtype, device=held.values.device)

@@ -1,0 +1,123 @@
+"""Gradients in the factors of a kernel, arrays in and arrays out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tnconv.errors import ArgumentError
+from tnconv.factor.kernel import FactorizedKernel
+from tnconv.functions.arguments import HYPER, TRANSPOSED, hyper, operation
+from tnconv.functions.call import Operation, call
+from tnconv.networks import factorized
+from tnconv.networks.checks import Ints
+from tnconv.networks.geometry import Padding, PaddingMode
+
+READ = ("x", "cotangent", "weight")
+VJP = operation(factorized.conv_factor_vjp, READ, ("factor", "per_example", *HYPER))
+TRANSPOSE_VJP = operation(
+    factorized.conv_transpose_factor_vjp,
+    READ,
+    ("factor", "per_example", *TRANSPOSED),
+)
+
+
+def conv_factor_vjps(
+    x: Any,
+    cotangent: Any,
+    kernel: FactorizedKernel,
+    *,
+    per_example: bool = False,
+    stride: Ints = 1,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+    padding_mode: PaddingMode = "zeros",
+) -> tuple[Any, ...]:
+    """Pull a cotangent of a convolution's output back to the factors of its kernel.
+
+    Each gradient is a network with a plan of its own; the weight's gradient need never
+    be formed.
+
+    Args:
+        x: ([batch,] in_channels, *input_size).
+        cotangent: ([batch,] out_channels, *output_size), as the output is shaped.
+        kernel: the factorized kernel.
+        per_example: keep the batch, one gradient per example.
+        stride, padding, dilation, groups, padding_mode: as for :func:`tnconv.conv`.
+
+    Returns:
+        A gradient for each factor, in their order and shaped like them, with the batch
+        as an axis before it if ``per_example``.
+
+    Raises:
+        ArgumentError: sizes do not fit, or ``kernel`` is no factorized kernel.
+        ArrayError: libraries, dtypes or devices of the arrays differ.
+
+    Source: the transpose of :func:`tnconv.conv` in each factor.
+
+    >>> import numpy as np
+    >>> from tnconv.factor import FactorizedKernel
+    >>> a, b = np.array([[2.0]]), np.array([[[1.0, 10.0]]])
+    >>> kernel = FactorizedKernel.of("svd-out", (1, 1, 2), (a, b))
+    >>> x = np.array([[[1.0, 2.0, 3.0, 4.0]]])
+    >>> conv_factor_vjps(x, np.ones((1, 1, 3)), kernel)
+    (array([[96.]]), array([[[12., 18.]]]))
+    """
+    arguments = hyper(stride, padding, dilation, groups, padding_mode)
+    return _each(VJP, x, cotangent, kernel, (bool(per_example), *arguments))
+
+
+def conv_transpose_factor_vjps(
+    x: Any,
+    cotangent: Any,
+    kernel: FactorizedKernel,
+    *,
+    per_example: bool = False,
+    stride: Ints = 1,
+    padding: Padding = 0,
+    output_padding: Ints = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+) -> tuple[Any, ...]:
+    """Pull a cotangent of a transposed convolution back to the factors of its kernel.
+
+    Args:
+        x: ([batch,] in_channels, *input_size).
+        cotangent: ([batch,] out_channels, *output_size), as the output is shaped.
+        kernel: the factorized kernel.
+        per_example: keep the batch, one gradient per example.
+        stride, padding, output_padding, dilation, groups: as for
+            :func:`tnconv.conv_transpose`.
+
+    Returns:
+        As :func:`tnconv.conv_factor_vjps`.
+
+    Raises:
+        ArgumentError: sizes do not fit, or ``kernel`` is no factorized kernel.
+        ArrayError: libraries, dtypes or devices of the arrays differ.
+
+    Source: the transpose of :func:`tnconv.conv_transpose` in each factor.
+
+    >>> import numpy as np
+    >>> from tnconv.factor import FactorizedKernel
+    >>> a, b = np.array([[2.0]]), np.array([[[1.0, 10.0]]])
+    >>> kernel = FactorizedKernel.of("svd-out", (1, 1, 2), (a, b), transposed=True)
+    >>> x, cotangent = np.array([[[1.0, 2.0]]]), np.ones((1, 1, 4))
+    >>> conv_transpose_factor_vjps(x, cotangent, kernel, stride=2)[1]
+    array([[[6., 6.]]])
+    """
+    arguments = hyper(stride, padding, output_padding, dilation, groups)
+    return _each(TRANSPOSE_VJP, x, cotangent, kernel, (bool(per_example), *arguments))
+
+
+def _each(
+    vjp: Operation, x: Any, cotangent: Any, kernel: Any, arguments: tuple[Any, ...]
+) -> tuple[Any, ...]:
+    if not isinstance(kernel, FactorizedKernel):
+        raise ArgumentError(
+            f"{vjp.name}s: kernel is no FactorizedKernel (got {kernel!r:.40}); the "
+            "gradient in an array is conv_weight_vjp, conv_transpose_weight_vjp"
+        )
+    return tuple(
+        call(vjp, (x, cotangent, kernel), (name, *arguments)) for name in kernel.names
+    )

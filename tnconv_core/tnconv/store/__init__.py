@@ -1,0 +1,1 @@
+"""The store: plans that outlive a process, in files that are never trusted."""

@@ -72,7 +72,7 @@ def check(case: Case, library: Library, seed: int) -> None:
 
 def run_cut(network: Network, library: Library, arrays: dict[str, Array]) -> Array:
     """The result of the plan that holds least."""
-    dear = replace(nearest(library.name, cpu(2)), fresh=1.0)
+    dear = replace(nearest(library.name, cpu(2)), fresh=1.0, fresh_from=0.0)
     plain = expression(network, backend=library.name, dtype="float64")
     whole = unlimited(network, nearest(library.name, cpu(2)), 8, current())
     cut = looped(whole, charged(whole, dear, 8))
@@ -87,7 +87,7 @@ def test_large_intermediates_are_held_a_block_at_a_time() -> None:
     case = Case("conv", {"x": (8, 16, 40, 40), "weight": (16, 16, 3, 3)}, (), {})
     forms = changed(current(), {"forms": ["window", "gemm"]})
     whole = unlimited(built(case)[0], nearest("numpy", cpu(2)), 4, forms)
-    machine = nearest("numpy", cpu(2))
+    machine = replace(nearest("numpy", cpu(2)), fresh_from=0.0)
     dear = looped(whole, charged(whole, replace(machine, fresh=1.0), 4))
     free = looped(whole, charged(whole, replace(machine, fresh=1e18), 4))
     assert isinstance(dear.program.steps[0], Loop)
@@ -124,7 +124,8 @@ def test_rent_is_paid_for_bytes_beyond_what_is_free() -> None:
     free = int(charge.free)
     assert charge.price(2.0, Held(0, free)) == 2.0
     assert charge.price(2.0, Held(0, free + charge.given)) == 2.0 * (1 + RENT)
-    assert charge.price(2.0, Held(free, free)) > 2.0
+    assert charge.price(2.0, Held(free, free)) == 2.0
+    assert charge.price(2.0, Held(int(charge.machine.fresh_from) + 1, free)) > 2.0
     assert charge.is_free(Held(0, free)) and not charge.is_free(Held(0, free + 1))
 
 

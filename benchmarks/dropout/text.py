@@ -69,8 +69,8 @@ restricts.
 has the labels `d` and `o0`, `o1` ..), stand in for PyTorch's layers. The forward pass
 is exact. It draws what the weight's gradient will read, and autograd keeps a copy of
 that part of the input and no more; `input_keep` samples the input's gradient as well.
-Sampled gradients may be differentiated again. In eval mode all is exact. Seeds come from
-PyTorch's generator, or one of your own.
+Sampled gradients may be differentiated again. In eval mode all is exact. Seeds come
+from PyTorch's generator, or one of your own.
 
 ```python
 >>> import torch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 
 import tnconv
 from tnconv.functions.arguments import HYPER
+from tnconv_backends.torch.autocast import outside_autocast
 from tnconv_backends.torch.sampled import sampled_conv, sampled_conv_transpose
 
 Tensor = torch.Tensor
@@ -47,13 +49,13 @@ class _Sampled(nn.Module):
         self, x: Tensor, weight: Tensor, bias: Tensor | None, **other: Any
     ) -> Tensor:
         """Sampled while it trains; exact in eval mode, and where nothing is kept."""
-        device = x.device.type
-        if torch.is_autocast_enabled(device):
-            dtype = torch.get_autocast_dtype(device)
-            x, weight = x.to(dtype), weight.to(dtype)
-            bias = None if bias is None else bias.to(dtype)
-            with torch.autocast(device, enabled=False):
-                return self._run(x, weight, bias, **other)
+        return outside_autocast(
+            partial(self._exact_or_sampled, **other), x, weight, bias
+        )
+
+    def _exact_or_sampled(
+        self, x: Tensor, weight: Tensor, bias: Tensor | None, **other: Any
+    ) -> Tensor:
         kind = type(self)
         hyper = {name: getattr(self, name) for name in kind.hyper} | other
         watched = x.requires_grad or weight.requires_grad

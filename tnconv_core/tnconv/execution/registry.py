@@ -27,6 +27,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "standard": "tnconv_rules:STANDARD",
         "alternatives": "tnconv_rules:ALTERNATIVES",
     },
+    "tnconv.commands": {"compress": "tnconv_backends.torch.compress.command:run"},
     "tnconv.forms": {"standard": "tnconv.planning.forms:FORMS"},
     "tnconv.operations": {
         name: f"tnconv.functions:{name}"
@@ -73,6 +74,7 @@ BUILTIN: dict[str, dict[str, str]] = {
             "input_hessian",
             "input_hessian_diagonal",
             "jacobian_gram",
+            "kfac_factors",
             "kfac_input_factor",
             "kfac_product",
             "kfac_output_factor",

@@ -97,6 +97,27 @@ def decompose(
     return job.kernel(format_network(format, shape, choice.ranks), choice)
 
 
+def question_of(
+    kernel: Array,
+    format: str,
+    *,
+    groups: int = 1,
+    transposed: bool = False,
+    covariance: Array | None = None,
+    round_to: int = 1,
+    workload: Workload | None = None,
+    seed: int = 0,
+) -> Question:
+    """What ranks of a weight are chosen by, with the arguments of :func:`decompose`.
+
+    Raises what :func:`decompose` does for the same arguments.
+    """
+    held = hold("decompose", "kernel", kernel)
+    shape = KernelShape(tuple(kernel.shape), groups, transposed)
+    step = _step(round_to)
+    return _Job(held, shape, format, covariance, seed, workload, step).question()
+
+
 @dataclass(frozen=True)
 class _Job:
     """One weight to be fitted."""

@@ -28,16 +28,17 @@ class Fit:
     """How a kernel was fitted to a dense weight, before its factors were rounded.
 
     Attributes:
-        error: ``|weight - kernel| / |weight|``, 0 for a zero weight.
-        output_error: the same of what the layer gives in the mean, where a covariance
-            of its input was given.
+        error: ``|weight - kernel| / |weight|``, 0 for a zero weight; None where no
+            weight was given.
+        output_error: the same of what the layer gives, where a covariance of its
+            input or examples were given.
         degeneracy: of a CP kernel, the squared norms of its rank-1 terms over that of
             the weight: about 1, or large where terms nearly cancel.
         reason: why the ranks are what they are.
         remarks: what a reader should know, such as bonds with no signal.
     """
 
-    error: float
+    error: float | None
     output_error: float | None = None
     degeneracy: float | None = None
     reason: str = "given"
@@ -164,6 +165,11 @@ class FactorizedKernel:
     def device(self) -> Any:
         """The device of all factors."""
         return self.factors[0].device
+
+    @property
+    def error(self) -> float | None:
+        """The relative error of the fit, None where it is not known."""
+        return None if self.fit is None else self.fit.error
 
     @property
     def parameters(self) -> int:

@@ -12,7 +12,7 @@ from tnconv.errors import ArgumentError
 from tnconv.factor import chain
 from tnconv.factor.formats import KernelShape
 from tnconv.network import Input, Network
-from tnconv.networks.checks import Shape, is_list
+from tnconv.networks.checks import Shape, Site, is_list
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,11 @@ class Workload:
             )
         return tuple(self.input_size)  # type: ignore[arg-type]
 
-    def layer(self, kernel: KernelShape) -> Network:
-        """The network of the dense layer, with inputs ``x`` and ``weight``."""
-        from tnconv import networks
-
-        sizes = kernel.sizes
-        channels = sizes["c"] * kernel.groups
+    def layer(self, kernel: KernelShape, network: Network | None = None) -> Network:
+        """The network of the layer, dense or factorized, with input ``x``."""
+        channels = kernel.sizes["c"] * kernel.groups
         shape = (self.batch, channels, *self.sizes(kernel))
-        if not kernel.kernel:
-            return _linear(self.batch, kernel)
-        build = networks.conv_transpose if kernel.transposed else networks.conv
-        return build(shape, kernel.shape, groups=kernel.groups, **self.hyper)
+        return layer_network(shape, kernel, network, self.hyper)
 
     def output_size(self, kernel: KernelShape) -> Shape:
         """The spatial size of the layer's output."""
@@ -78,22 +72,52 @@ class Workload:
         from tnconv.execution.registry import backend_for
         from tnconv.options import current
 
-        layer = self.layer(kernel)
-        if network is not None:
-            layer = replace(layer, "weight", network)
+        layer = self.layer(kernel, network)
         kind: Any = type(array)
         backend = backend_for(kind)
         found = planned_expression(layer, backend, backend.place(array), current())
         return found.plan.seconds
 
 
-def _linear(batch: int, kernel: KernelShape) -> Network:
-    from tnconv.networks.conv import composite, plain
+def layer_network(
+    x_shape: Shape,
+    kernel: KernelShape,
+    factors: Network | None,
+    hyper: Mapping[str, Any],
+) -> Network:
+    """The network of a layer on an input of a shape; of a linear layer too.
+
+    Its inputs are ``x`` and ``weight``, or a factor each, ``weight.out`` and so on.
+    """
+    from tnconv import networks
+
+    weight = kernel.shape if factors is None else factors
+    if kernel.kernel:
+        build = networks.conv_transpose if kernel.transposed else networks.conv
+        return build(x_shape, weight, groups=kernel.groups, **hyper)
+    site = Site.of("linear layer", x=x_shape, weight=kernel.shape)
+    channels = kernel.sizes["c"] * kernel.groups
+    if hyper or len(x_shape) != 2 or x_shape[1] != channels:
+        raise site.error(
+            f"x is no (batch, {channels}), or there are hyper-parameters",
+            "a weight without kernel sizes is that of a linear layer",
+        )
+    return _linear(x_shape[0], kernel, factors)
+
+
+def _linear(batch: int, kernel: KernelShape, factors: Network | None) -> Network:
+    from tnconv.networks.conv import composite, factors_of, plain
 
     sizes = {"n": batch, "g": kernel.groups, **kernel.sizes}
     rows = plain(sizes, "n")
+    first, second = ("c", "d") if kernel.transposed else ("d", "c")
+    weight = (composite(sizes, "g", first), *plain(sizes, second))
     operands = (
         Input("x", (*rows, composite(sizes, "g", "c"))),
-        Input("weight", kernel.output),
+        Input("weight", weight),
     )
-    return Network.build(operands, (*rows, composite(sizes, "g", "d")), sizes)
+    output = (*rows, composite(sizes, "g", "d"))
+    network = Network.build(operands, output, sizes)
+    if factors is None:
+        return network
+    return replace(network, "weight", factors_of("weight", factors))

@@ -7,7 +7,11 @@ from tnconv.functions.curvature import (
     kfac_output_factor,
     kfac_transpose_input_factor,
 )
-from tnconv.functions.factorized import conv_factor_vjps, conv_transpose_factor_vjps
+from tnconv.functions.factorized import (
+    conv_factor_vjps,
+    conv_transpose_factor_vjps,
+    kfac_factors,
+)
 from tnconv.functions.gradient import (
     conv_bias_vjp,
     conv_input_vjp,
@@ -104,6 +108,7 @@ __all__ = [
     "input_hessian",
     "input_hessian_diagonal",
     "jacobian_gram",
+    "kfac_factors",
     "kfac_input_factor",
     "kfac_output_factor",
     "kfac_product",

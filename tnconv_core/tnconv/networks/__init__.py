@@ -6,6 +6,7 @@ from tnconv.networks.curvature import (
     kfac_output_factor,
     kfac_transpose_input_factor,
 )
+from tnconv.networks.factor_layers import kfac_factor_input, kfac_factor_output
 from tnconv.networks.factorized import conv_factor_vjp, conv_transpose_factor_vjp
 from tnconv.networks.gradient import (
     conv_bias_jvp,
@@ -111,6 +112,8 @@ __all__ = [
     "input_hessian",
     "input_hessian_diagonal",
     "jacobian_gram",
+    "kfac_factor_input",
+    "kfac_factor_output",
     "kfac_input_factor",
     "kfac_output_factor",
     "kfac_product",

@@ -15,6 +15,7 @@ from tnconv.execution.liveness import peak_bytes
 from tnconv.execution.program import Program, size_of
 from tnconv.network import Network
 from tnconv.planning.machine import Machine
+from tnconv.planning.rates import fresh
 from tnconv.planning.workspace import workspace
 
 #: what it costs to hold as many bytes again as inputs and result, as a share of the
@@ -58,8 +59,9 @@ class Charge:
         return Held(arrays, peak_bytes(program, self.itemsize, beside))
 
     def faults(self, held: Held) -> float:
-        """Seconds that the arrays take to be faulted in."""
-        return held.arrays / self.machine.fresh
+        """Seconds that the arrays take to be faulted in, as results of their size do:
+        less than that is kept by the allocator, which is shown what a program holds."""
+        return fresh(held.arrays, self.machine)
 
     def is_free(self, held: Held) -> bool:
         """Whether no rent is paid."""

@@ -26,8 +26,8 @@ from tnconv.planning.rates import fresh, memory_seconds
 def turn_seconds(
     body: Program, arrays: Mapping[str, Shape], result: Shape, charge: Charge
 ) -> float:
-    """Seconds to read slices of ``arrays`` that are in pieces, and whole ones again,
-    and to put the part of the ``result`` in its place."""
+    """Seconds to read slices of ``arrays`` in pieces and whole ones again, and to put
+    the part of the ``result`` in its place."""
     seconds = 2 * charge.machine.call + _moved(
         body.shape, result, charge.machine.add, charge
     )

@@ -185,16 +185,34 @@ def _begin(connection: sqlite3.Connection) -> None:
 
 def _check_ours(connection: sqlite3.Connection) -> bool:
     """Whether the file is a store, False where it is empty; StoreError for others."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (schema,) = connection.execute("PRAGMA user_version").fetchone()
+    application, schema, tables = _marks(connection)
     if application == APPLICATION:
         if schema > SCHEMA:
             raise StoreError(f"its schema is {schema}, this version reads {SCHEMA}")
         return True
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application or schema or tables:
         raise StoreError("it is a database of something else")
     return False
+
+
+def _marks(connection: sqlite3.Connection) -> list[int]:
+    """What a file says it is, and how many tables it has: all of one moment, as
+    another writer may make it a store meanwhile."""
+    alone = not connection.in_transaction
+    if alone:
+        connection.execute("BEGIN")
+    try:
+        return [
+            connection.execute(query).fetchone()[0]
+            for query in (
+                "PRAGMA application_id",
+                "PRAGMA user_version",
+                "SELECT count(*) FROM sqlite_master",
+            )
+        ]
+    finally:
+        if alone and connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def _improves(connection: sqlite3.Connection, record: Record) -> bool:

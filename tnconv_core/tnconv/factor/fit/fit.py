@@ -17,6 +17,8 @@ Array = Any
 
 #: how firmly the norms of rank-1 terms are held, where a best fit may not exist
 HOLD = 0.02
+#: the share of the squared distance that a sweep must gain; measured ones cost more
+TOLERANCE = 1e-4
 #: random starts beside the first one, and their sweeps, where there are many minima
 TRIES, TRIAL_SWEEPS = 2, 10
 
@@ -63,8 +65,9 @@ def fit(
         found = white.back(found, xp)
     error = _relative(plain, found)
     worst = degeneracy(layout, found, plain.squared(plain.values), xp)
-    first = next(iter(found))
-    found = balanced(layout, {**found, first: found[first] * scale}, xp)
+    share = scale ** (1 / len(found))
+    scaled = {name: factor * share for name, factor in found.items()}
+    found = balanced(layout, scaled, xp)
     return Fitted(found, error, measured, worst)
 
 
@@ -74,7 +77,8 @@ def _factors(target: Target, seed: int, sweeps: int) -> dict[str, Array]:
     if len(layout.factors) == 2 and target.metric is None:
         return found  # the best there is
     if layout.is_tree:
-        return refine(target, found, Settings(sweeps=sweeps))
+        tolerance = TOLERANCE if target.metric is None else 10 * TOLERANCE
+        return refine(target, found, Settings(sweeps, tolerance))
     tries = [found, *(random_start(held, layout, seed + j) for j in range(TRIES))]
     short = Settings(sweeps=TRIAL_SWEEPS, hold=HOLD)
     best = min((refine(target, f, short) for f in tries), key=target.distance)

@@ -5,7 +5,8 @@ comes before it (the input, earlier factors, patterns whose kernel positions the
 carry) and what follows. Labels of the factor that both sides carry are groups (``r`` of
 CP, ``g``); its other labels from before are its input features, those towards what
 follows its output features. Whatever else is open (batch, map positions, a bond that
-passes by) counts as positions."""
+passes by) counts as positions.
+"""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def parsed_rank(text: str) -> Rank:
         if kind == "error":
             return RelativeError(float(value))
         if kind in COSTS:
-            return Fraction(float(value), of=kind)  # type: ignore[arg-type]
+            return Fraction(float(value), of=kind)
         numbers = tuple(int(part) for part in text.split(","))
     except ValueError:
         raise ArgumentError(

@@ -87,7 +87,7 @@ def test_large_intermediates_are_held_a_block_at_a_time() -> None:
     case = Case("conv", {"x": (8, 16, 40, 40), "weight": (16, 16, 3, 3)}, (), {})
     forms = changed(current(), {"forms": ["window", "gemm"]})
     whole = unlimited(built(case)[0], nearest("numpy", cpu(2)), 4, forms)
-    machine = replace(nearest("numpy", cpu(2)), fresh_from=0.0)
+    machine = replace(nearest("numpy", cpu(2)), fresh_from=float(1 << 20))
     dear = looped(whole, charged(whole, replace(machine, fresh=1.0), 4))
     free = looped(whole, charged(whole, replace(machine, fresh=1e18), 4))
     assert isinstance(dear.program.steps[0], Loop)

@@ -17,7 +17,13 @@ from tnconv.execution.registry import BUILTIN, NEEDS
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("tnconv", "tnconv_backends", "tnconv_rules")
-GROUPS = ("tnconv.backends", "tnconv.forms", "tnconv.operations", "tnconv.rules")
+GROUPS = (
+    "tnconv.backends",
+    "tnconv.commands",
+    "tnconv.forms",
+    "tnconv.operations",
+    "tnconv.rules",
+)
 in_checkout = pytest.mark.skipif(
     not (ROOT / "tnconv_core").is_dir(), reason="needs the sources beside the tests"
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import tnconv
-from tnconv import cli_calibrate, cli_plans
+from tnconv import cli_calibrate, cli_compress, cli_plans
 from tnconv.errors import ArgumentError, TnconvError
 
 T = TypeVar("T")
@@ -103,6 +103,7 @@ def _parser() -> _Parser:
     _add_demo(commands)
     _add_show(commands)
     cli_calibrate.add(commands)
+    cli_compress.add(commands)
     cli_plans.add(commands)
     return parser
 

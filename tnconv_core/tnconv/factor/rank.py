@@ -23,7 +23,7 @@ from tnconv.networks.checks import is_list
 
 Ranks = tuple[int, ...]
 Cost = Literal["params", "macs", "seconds"]
-COSTS = ("params", "macs", "seconds")
+COSTS: tuple[Cost, ...] = ("params", "macs", "seconds")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,12 @@
 """Trained models made smaller: factorized layers, and what chooses and checks them."""
 
 from tnconv_backends.torch.compress.base import FactorizedModule
+from tnconv_backends.torch.compress.finetune import (
+    balance,
+    finetune,
+    parameter_groups,
+)
+from tnconv_backends.torch.compress.folding import fold_batchnorm, recalibrate
 from tnconv_backends.torch.compress.model import compress
 from tnconv_backends.torch.compress.modules import (
     FactorizedConv1d,
@@ -13,6 +19,8 @@ from tnconv_backends.torch.compress.modules import (
     factorized,
 )
 from tnconv_backends.torch.compress.report import LayerReport, Report
+from tnconv_backends.torch.compress.saved import load, save
+from tnconv_backends.torch.compress.sequential import lowered
 
 __all__ = [
     "FactorizedConv1d",
@@ -25,6 +33,14 @@ __all__ = [
     "FactorizedModule",
     "LayerReport",
     "Report",
+    "balance",
     "compress",
     "factorized",
+    "finetune",
+    "fold_batchnorm",
+    "load",
+    "lowered",
+    "parameter_groups",
+    "recalibrate",
+    "save",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.utils.parametrize import is_parametrized
+from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from tnconv.errors import ArgumentError
 from tnconv.factor import KernelShape
@@ -95,6 +95,8 @@ def _chosen(model: nn.Module, where: Where | None) -> Callable[[str, nn.Module],
 def _has_weights(module: nn.Module) -> bool:
     if isinstance(module, (*FACTORIZED, FactorizedModule)):
         return True
+    if isinstance(module, ParametrizationList):  # belongs to the layer it computes
+        return False
     return any(p.ndim > 1 for p in module.parameters(recurse=False))
 
 

@@ -12,6 +12,7 @@ from torch import nn
 from tnconv.errors import ArgumentError
 from tnconv.factor import EVBMF, Energy, Fraction, RelativeError
 from tnconv.factor.rank import Rank
+from tnconv_backends.torch.compress import folding
 from tnconv_backends.torch.compress.choose import Chooser, Plan
 from tnconv_backends.torch.compress.layers import Layers, Where, layers_of, replaced
 from tnconv_backends.torch.compress.options import check_formats
@@ -43,6 +44,7 @@ def compress(
     round_to: int = 1,
     slower: bool = False,
     measure: bool = False,
+    fold_batchnorm: bool = False,
     inplace: bool = False,
     seed: int = 0,
     progress: bool = False,
@@ -74,6 +76,8 @@ def compress(
         slower: also factorize layers that are predicted to be slower than dense (where
             calls were seen).
         measure: time every factorized layer on inputs of the size that was seen.
+        fold_batchnorm: first fold batch normalizations into the layers before them, as
+            :func:`tnconv_backends.torch.compress.fold_batchnorm` does.
         inplace: change ``model`` itself.
         seed: of random starts.
         progress: show a bar (needs tqdm).
@@ -99,6 +103,10 @@ def compress(
     """
     _check(budget, rank)
     names = check_formats(formats)
+    before = _parameters(model)
+    model = model if inplace else copy.deepcopy(model)
+    if fold_batchnorm:
+        folding.fold_batchnorm(model)
     layers = layers_of(model, where)
     if isinstance(rank, Mapping):
         layers = _named(layers, rank)
@@ -112,12 +120,10 @@ def compress(
             if budget is not None
             else chooser.given(rank, tick)
         )
-    result = model if inplace else copy.deepcopy(model)
-    before = _parameters(model)
-    new = {name: plan.module for name, plan in plans.items() if plan.module is not None}
-    result = replaced(result, new)
     times = measured(layers.found, plans, seen) if measure else {}
     lines = [_line(model, name, layers, plans, times) for name in _order(model, layers)]
+    new = {name: plan.module for name, plan in plans.items() if plan.module is not None}
+    result = replaced(model, new)
     return result, Report(tuple(lines), (before, _parameters(result)))
 
 

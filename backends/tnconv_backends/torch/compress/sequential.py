@@ -7,6 +7,7 @@ of the group; one that is new is an output channel.
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -54,6 +55,29 @@ def sequential(module: FactorizedModule) -> nn.Sequential:
         layer: Any = _layer(module, step, with_bias=last)
         layers[step.stage.factor] = layer.train(module.training)
     return nn.Sequential(layers)
+
+
+def lowered(model: nn.Module) -> nn.Module:
+    """A copy of a model with every factorized layer as layers of PyTorch's own.
+
+    It needs no tnconv to run, scripts, traces and exports to ONNX as Conv,
+    ConvTranspose and Gemm nodes; a transposed layer that is called with an output size
+    is the one thing that it cannot stand for.
+
+    >>> from tnconv_backends.torch.compress import FactorizedLinear
+    >>> model = nn.Sequential(FactorizedLinear(4, 3, format="svd-in", ranks=2))
+    >>> [type(layer).__name__ for layer in lowered(model)[0]]
+    ['Linear', 'Linear']
+    """
+    from tnconv_backends.torch.compress.base import FactorizedModule
+    from tnconv_backends.torch.compress.layers import replaced
+
+    result = copy.deepcopy(model)
+    modules = dict(result.named_modules())
+    new = {
+        n: sequential(m) for n, m in modules.items() if isinstance(m, FactorizedModule)
+    }
+    return replaced(result, new)
 
 
 def _steps(module: FactorizedModule, stages: Sequence[Stage]) -> list[_Step]:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
-from torch.autograd.function import once_differentiable
 
 import tnconv
 from tnconv import networks
@@ -90,7 +89,6 @@ def sampled_conv(
     Raises:
         ArgumentError: sizes, hyper-parameters or shares do not fit.
         ArrayError: dtypes or devices of the tensors differ.
-        RuntimeError: the gradients are differentiated again (PyTorch's error).
 
     Source: :mod:`tnconv.dropout`.
 
@@ -140,7 +138,6 @@ def sampled_conv_transpose(
     Raises:
         ArgumentError: sizes, hyper-parameters or shares do not fit.
         ArrayError: dtypes or devices of the tensors differ.
-        RuntimeError: the gradients are differentiated again (PyTorch's error).
 
     Source: :mod:`tnconv.dropout`.
 
@@ -171,36 +168,44 @@ def _sampled(
         drawn(whole[0], keep, seed, name),
         drawn(whole[1], input_keep, seed, f"{name} (input_keep)"),
     )
-    found: Tensor = SampledConv.apply(x, weight, kind, arguments, whole, parts)  # type: ignore[no-untyped-call]
+    later, of_input = _split(whole[0], parts[0]), _shares(whole[1], parts[1])
+    read = x
+    if later.taken is not None and weight.requires_grad:
+        read = tnconv.contract(later.taken, x)
+    keywords = dict(zip(kind.names, arguments, strict=True))
+    run = partial(kind.run, **keywords)
+    found: Tensor = SampledConv.apply(x, read, weight, run, later.rest, of_input)  # type: ignore[no-untyped-call]
     if bias is None:
         return found
     return found + bias.reshape(-1, *(1,) * (weight.ndim - 2))
 
 
 class SampledConv(torch.autograd.Function):
-    """The layer; its backward runs two networks on what was drawn before."""
+    """The layer; its backward runs two networks on what was drawn before.
+
+    ``read`` is what the gradient of the weight will read of ``x``. It is an argument of
+    its own, so that this gradient is differentiated in ``x`` through it.
+    """
 
     @staticmethod
     def forward(
         ctx: Any,
         x: Tensor,
+        read: Tensor,
         weight: Tensor,
-        kind: Kind,
-        arguments: tuple[Any, ...],
-        whole: tuple[Network, Network],
-        parts: tuple[tuple[Share, ...], tuple[Share, ...]],
+        run: Callable[[Tensor, Tensor], Tensor],
+        of_weight: Network,
+        of_input: Network,
     ) -> Tensor:
         """Convolve, and keep what the gradients that are wanted will read."""
-        of_x, of_weight, *_ = ctx.needs_input_grad
-        ctx.later = halves = _split(whole[0], parts[0])
-        ctx.of_input = _shares(whole[1], parts[1])
-        read = x if halves.taken is None else tnconv.contract(halves.taken, x)
-        ctx.save_for_backward(read if of_weight else None, weight if of_x else None)
-        keywords = dict(zip(kind.names, arguments, strict=True))
-        return kind.run(x, weight, **keywords)
+        wanted = ctx.needs_input_grad
+        ctx.of_weight, ctx.of_input = of_weight, of_input
+        ctx.save_for_backward(
+            read if wanted[2] else None, weight if wanted[0] else None
+        )
+        return run(x, weight)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
         """Both gradients, from what is kept."""
         read, weight = ctx.saved_tensors
@@ -208,8 +213,8 @@ class SampledConv(torch.autograd.Function):
         if weight is not None:
             of_x = _on(ctx.of_input, weight=weight, cotangent=cotangent)
         if read is not None:
-            of_weight = _on(ctx.later.rest, x=read, cotangent=cotangent)
-        return of_x, of_weight, None, None, None, None
+            of_weight = _on(ctx.of_weight, x=read, cotangent=cotangent)
+        return of_x, None, of_weight, None, None, None
 
 
 def _on(network: Network, **tensors: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from tnconv_backends.torch.compress import (
     lowered,
     parameter_groups,
     recalibrate,
+    refit,
     save,
 )
 
@@ -237,3 +238,17 @@ def test_the_command_refuses(tmp_path: Path, capsys: Any) -> None:
     assert main([*command, *good, "--rank", "2"]) == 2
     assert "is not there" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_refitting_brings_the_output_nearer() -> None:
+    dense = trained()
+    small, _ = compress(dense, rank=3, formats="tucker2", slower=True)
+    data, fresh = [inputs(8), inputs(8) * 1.5], inputs(6) * 1.2
+    before = (small(fresh) - dense(fresh)).norm()
+    errors = refit(small, dense, data)
+    assert list(errors) == ["0", "3", "7"] and max(errors.values()) < 1
+    assert (small(fresh) - dense(fresh)).norm() < before
+    with pytest.raises(ArgumentError, match="has no layer"):
+        refit(small, nn.Sequential(), data)
+    with pytest.raises(ArgumentError, match="no batch"):
+        refit(small, dense, [])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tnconv.execution.liveness import peak_bytes
+from tnconv.execution.liveness import peaks
 from tnconv.execution.program import Program, size_of
 from tnconv.network import Network
 from tnconv.planning.machine import Machine
@@ -55,8 +55,7 @@ class Charge:
     def held(self, program: Program) -> Held:
         """The bytes that a program holds at its worst moment."""
         beside = workspace(self.machine, self.itemsize)
-        arrays = peak_bytes(program, self.itemsize, lambda step, shapes: 0)
-        return Held(arrays, peak_bytes(program, self.itemsize, beside))
+        return Held(*peaks(program, self.itemsize, beside))
 
     def faults(self, held: Held) -> float:
         """Seconds that the arrays take to be faulted in, as results of their size do:

@@ -18,6 +18,7 @@ from tnconv_backends.torch.compress.modules import (
     FactorizedLinear,
     factorized,
 )
+from tnconv_backends.torch.compress.refit import refit
 from tnconv_backends.torch.compress.report import LayerReport, Report
 from tnconv_backends.torch.compress.saved import load, save
 from tnconv_backends.torch.compress.sequential import lowered
@@ -42,5 +43,6 @@ __all__ = [
     "lowered",
     "parameter_groups",
     "recalibrate",
+    "refit",
     "save",
 ]

@@ -17,7 +17,7 @@ from tnconv.network import Network
 from tnconv_backends.torch.autocast import outside_autocast
 from tnconv_backends.torch.compress.forward import (
     Kind,
-    layer_network,
+    network_of,
 )
 
 Tensor = torch.Tensor
@@ -126,6 +126,11 @@ class FactorizedModule(nn.Module):
         )
 
     @property
+    def kernel_shape(self) -> KernelShape:
+        """The shape of the dense weight with what its axes are."""
+        return KernelShape(self.network.shape, self._groups, self.kind.transposed)
+
+    @property
     def weight(self) -> Tensor:
         """The dense weight, made anew; for code that reads a layer's weight."""
         found: Tensor = self.kernel.to_dense()
@@ -148,9 +153,9 @@ class FactorizedModule(nn.Module):
             if self.bias is not None:
                 self.bias.uniform_(-(fan_in**-0.5), fan_in**-0.5)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """What PyTorch's layer gives with the weight that :attr:`weight` is."""
-        return self._forward(x, self.hyper)
+        return self._forward(input, self.hyper)
 
     def to_dense(self) -> nn.Module:
         """The layer of PyTorch with the dense weight."""
@@ -186,11 +191,12 @@ class FactorizedModule(nn.Module):
         return self.plain(*sizes, bias=bias, device="meta", **self.hyper)
 
     def _forward(self, x: Tensor, hyper: Mapping[str, Any]) -> Tensor:
-        keywords = tuple(hyper.items())
+        keywords = tuple((a, b) for a, b in hyper.items() if a != "groups")
+        shape = self.kernel_shape
 
         def run(x: Tensor, bias: Tensor | None, *factors: Tensor) -> Tensor:
             call = _uncompiled if is_compiling() else _call
-            return call(self.kind, self.network, keywords, x, bias, factors)
+            return call(self.kind, shape, self.network, keywords, x, bias, factors)
 
         return outside_autocast(run, x, self.bias, *self.factors.values())
 
@@ -242,6 +248,7 @@ def _check(
 
 def _call(
     kind: Kind,
+    shape: KernelShape,
     kernel: Network,
     hyper: tuple[tuple[str, Any], ...],
     x: Tensor,
@@ -249,7 +256,7 @@ def _call(
     factors: Sequence[Tensor],
 ) -> Tensor:
     rows = kind.rows(x, kernel)
-    network = layer_network(kind.operation, tuple(rows.shape), kernel, hyper)
+    network = network_of(tuple(rows.shape), shape, kernel, hyper)
     y: Tensor = tnconv.contract(network, rows, *factors)
     if bias is not None:
         y = y + bias.reshape(-1, *(1,) * (len(kernel.shape) - 2))

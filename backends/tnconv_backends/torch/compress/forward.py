@@ -9,11 +9,10 @@ from typing import Any
 
 import torch
 
-from tnconv import networks
-from tnconv.edits import replace
 from tnconv.errors import ArgumentError
-from tnconv.network import Input, Network
-from tnconv.networks.conv import factors_of, plain
+from tnconv.factor import KernelShape
+from tnconv.factor.workload import layer_network
+from tnconv.network import Network
 
 Tensor = torch.Tensor
 Hyper = tuple[tuple[str, Any], ...]
@@ -58,27 +57,11 @@ LINEAR = Kind("linear", ("in_features", "out_features"))
 
 
 @lru_cache(maxsize=4096)
-def layer_network(
-    operation: str, x_shape: tuple[int, ...], kernel: Network, hyper: Hyper
+def network_of(
+    x_shape: tuple[int, ...], kernel: KernelShape, factors: Network, hyper: Hyper
 ) -> Network:
     """A layer on inputs of one shape: its network with the kernel's spliced in."""
-    if operation == "linear":
-        return _linear(x_shape, kernel)
-    build: Any = getattr(networks, operation)
-    found: Network = build(x_shape, kernel, **dict(hyper))
-    return found
-
-
-def _linear(x_shape: tuple[int, ...], kernel: Network) -> Network:
-    rows, _ = x_shape
-    out, into = kernel.shape
-    sizes = {"n": rows, "c": into, "d": out}
-    operands = (
-        Input("x", plain(sizes, "n", "c")),
-        Input("weight", plain(sizes, "d", "c")),
-    )
-    layer = Network.build(operands, plain(sizes, "n", "d"), sizes)
-    return replace(layer, "weight", factors_of("weight", kernel))
+    return layer_network(x_shape, kernel, factors, dict(hyper))
 
 
 def output_padding(

@@ -47,14 +47,16 @@ class FactorizedLinear(FactorizedModule):
 class _Transposed(FactorizedModule):
     kind = TRANSPOSED
 
-    def forward(self, x: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+    def forward(
+        self, input: Tensor, output_size: Sequence[int] | None = None
+    ) -> Tensor:
         """What PyTorch's layer gives, of ``output_size`` where that is asked for."""
         hyper = self.hyper
         if output_size is not None:
             hyper["output_padding"] = output_padding(
-                hyper, self.network, x, output_size
+                hyper, self.network, input, output_size
             )
-        return self._forward(x, hyper)
+        return self._forward(input, hyper)
 
 
 class FactorizedConvTranspose1d(_Transposed):

@@ -85,13 +85,15 @@ def run_cut(network: Network, library: Library, arrays: dict[str, Array]) -> Arr
 def test_large_intermediates_are_held_a_block_at_a_time() -> None:
     case = Case("conv", {"x": (8, 16, 40, 40), "weight": (16, 16, 3, 3)}, (), {})
     forms = changed(current(), {"forms": ["window", "gemm"]})
-    whole = unlimited(built(case)[0], nearest("numpy", cpu(2)), 4, forms)
-    machine = replace(nearest("numpy", cpu(2)), fresh_from=0.0)
-    dear = looped(whole, charged(whole, replace(machine, fresh=1.0), 4))
-    free = looped(whole, charged(whole, replace(machine, fresh=1e18), 4))
+    found = []
+    for fresh in (1e6, 1e18):
+        machine = replace(nearest("numpy", cpu(2)), fresh_from=1e6, fresh=fresh)
+        whole = unlimited(built(case)[0], machine, 4, forms)
+        found.append((whole, looped(whole, charged(whole, machine, 4))))
+    (whole, dear), (plain, free) = found
     assert isinstance(dear.program.steps[0], Loop)
-    assert free is whole
-    assert held(dear) < held(whole) / 4
+    assert free is plain
+    assert held(dear) < held(whole) / 2
     assert dear.plan.blocks is not None
 
 

@@ -21,13 +21,13 @@ from tnconv.errors import (
     TnconvError,
 )
 from tnconv.execution.expression import Expression, clear_caches, expression
-from tnconv.factor import FactorizedKernel
 from tnconv.network import Network
 from tnconv.options import options
 from tnconv.pattern import IndexPattern
 
 if TYPE_CHECKING:
     from tnconv import networks
+    from tnconv.factor import FactorizedKernel
     from tnconv.factor.decompose import decompose
     from tnconv.functions import (
         bias_hessian,
@@ -167,6 +167,7 @@ __all__ = [
 
 #: what is imported when it is asked for, if it is no operation
 _LATE = {
+    "FactorizedKernel": "tnconv.factor",
     "decompose": "tnconv.factor.decompose",
     "parse": "tnconv.notation",
     "simplify": "tnconv.rewrite",

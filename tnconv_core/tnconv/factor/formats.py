@@ -179,6 +179,22 @@ def check_ranks(
     return tuple(site.whole("ranks", rank, 1) for rank in given)
 
 
+def ranks_of(
+    format: str, kernel: KernelShape, factors: Sequence[Any]
+) -> tuple[int, ...]:
+    """The ranks that the factors' shapes say; every factor is checked later."""
+    legs = factor_legs(format, kernel)
+    found: dict[str, int] = {}
+    for labels, factor in zip(legs.values(), factors, strict=False):
+        shape = tuple(getattr(factor, "shape", ()))
+        found |= {
+            a: int(n) for a, n in zip(labels, shape, strict=False) if a not in found
+        }
+    wanted = dict.fromkeys(a for labels in legs.values() for a in labels)
+    ranks = [found.get(a, 1) for a in wanted if a not in kernel.sizes]
+    return check_ranks(format, kernel, ranks)
+
+
 def rank_caps(format: str, kernel: KernelShape) -> dict[str, int]:
     """Bond -> the largest rank that means anything, whatever the other ranks are.
 

@@ -13,9 +13,8 @@ from tnconv.factor.formats import (
     CUSTOM,
     KernelShape,
     bonds,
-    check_ranks,
-    factor_legs,
     format_network,
+    ranks_of,
 )
 from tnconv.network import Input, Network, SubNetwork
 from tnconv.networks.checks import Ints, Shape, Site
@@ -131,7 +130,7 @@ class FactorizedKernel:
         if isinstance(format, Network):
             _check_network(format, kernel)
             return cls(CUSTOM, format, tuple(factors), groups, transposed)
-        ranks = _ranks_of(format, kernel, factors)
+        ranks = ranks_of(format, kernel, factors)
         network = format_network(format, kernel, ranks)
         return cls(format, network, tuple(factors), groups, transposed)
 
@@ -261,22 +260,6 @@ class FactorizedKernel:
             f"FactorizedKernel({self.format}, shape {self.shape}, ranks {self.ranks}"
             f"{more}, {self.parameters} parameters for {prod(self.shape)})"
         )
-
-
-def _ranks_of(
-    format: str, kernel: KernelShape, factors: Sequence[Array]
-) -> tuple[int, ...]:
-    """The ranks that the factors' shapes say; every factor is checked later."""
-    legs = factor_legs(format, kernel)
-    found: dict[str, int] = {}
-    for labels, factor in zip(legs.values(), factors, strict=False):
-        shape = tuple(getattr(factor, "shape", ()))
-        found |= {
-            a: int(n) for a, n in zip(labels, shape, strict=False) if a not in found
-        }
-    wanted = dict.fromkeys(a for labels in legs.values() for a in labels)
-    ranks = [found.get(a, 1) for a in wanted if a not in kernel.sizes]
-    return check_ranks(format, kernel, ranks)
 
 
 def _check_network(network: Network, kernel: KernelShape) -> None:

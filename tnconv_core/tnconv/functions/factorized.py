@@ -27,6 +27,17 @@ LAYER_INPUT = operation(
 LAYER_OUTPUT = operation(factor_layers.kfac_factor_output, READ, ("factor", *HYPER))
 
 
+def weight_jvp(
+    of_array: Operation, of_factors: Operation, given: tuple[Any, ...], arguments: Any
+) -> Any:
+    """The part of a JVP that is due to the weight; ``given`` are input, weight and the
+    weight's tangent. Where both are factorized, it is one of the factors."""
+    x, weight, tangent = given
+    if type(weight) is type(tangent) is FactorizedKernel:
+        return call(of_factors, given, arguments)
+    return call(of_array, (x, tangent), arguments)
+
+
 def conv_factor_vjps(
     x: Any,
     cotangent: Any,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from tnconv import networks
-from tnconv.factor.kernel import FactorizedKernel
 from tnconv.functions.arguments import (
     HYPER,
     check_tangent,
@@ -19,6 +18,7 @@ from tnconv.functions.arguments import (
 )
 from tnconv.functions.call import call
 from tnconv.functions.dropout import Keep, call_kept
+from tnconv.functions.factorized import weight_jvp
 from tnconv.networks import factorized
 from tnconv.networks.checks import Ints
 from tnconv.networks.geometry import Padding, PaddingMode
@@ -245,11 +245,8 @@ def conv_jvp(
     if x_tangent is not None:
         terms.append(call(INPUT_JVP, (x_tangent, weight), arguments))
     if weight_tangent is not None:
-        if type(weight) is type(weight_tangent) is FactorizedKernel:
-            given = (x, weight, weight_tangent)
-            terms.append(call(FACTORS_JVP, given, arguments))
-        else:
-            terms.append(call(WEIGHT_JVP, (x, weight_tangent), arguments))
+        given = (x, weight, weight_tangent)
+        terms.append(weight_jvp(WEIGHT_JVP, FACTORS_JVP, given, arguments))
     if bias_tangent is not None:
         shapes = tuple(tuple(getattr(a, "shape", ())) for a in (x, weight))
         terms.append(call(BIAS_JVP, (bias_tangent,), (*shapes, *arguments)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from tnconv import networks
-from tnconv.factor.kernel import FactorizedKernel
 from tnconv.functions.arguments import (
     TRANSPOSED,
     check_tangent,
@@ -15,6 +14,7 @@ from tnconv.functions.arguments import (
 )
 from tnconv.functions.call import call
 from tnconv.functions.dropout import Keep, call_kept
+from tnconv.functions.factorized import weight_jvp
 from tnconv.networks import factorized
 from tnconv.networks.checks import Ints
 from tnconv.networks.geometry import Padding
@@ -142,8 +142,7 @@ def conv_transpose_weight_vjp(
     >>> conv_transpose_weight_vjp(x, cotangent, 2, stride=2)
     array([[[ 7., 10.]]])
     """
-    arguments = hyper(kernel_size)
-    arguments += (bool(per_example),)
+    arguments = (*hyper(kernel_size), bool(per_example))
     arguments += hyper(stride, padding, output_padding, dilation, groups)
     return call_kept(WEIGHT_VJP, (x, cotangent), arguments, keep, seed)
 
@@ -265,8 +264,7 @@ def conv_transpose_jvp(
         x: ([batch,] in_channels, *input_size).
         weight: (in_channels, out_channels/groups, *kernel_size).
         x_tangent: shaped like ``x``, or None for zero.
-        weight_tangent: shaped like ``weight``, or None for zero. Where both are
-            factorized, the tangent's factors are tangents of the weight's.
+        weight_tangent: as for :func:`tnconv.conv_jvp`, or None for zero.
         bias_tangent: (out_channels,), or None for zero.
         stride, padding, output_padding, dilation, groups: as for
             :func:`tnconv.conv_transpose`.
@@ -292,11 +290,8 @@ def conv_transpose_jvp(
     if x_tangent is not None:
         terms.append(call(INPUT_JVP, (x_tangent, weight), arguments))
     if weight_tangent is not None:
-        if type(weight) is type(weight_tangent) is FactorizedKernel:
-            given = (x, weight, weight_tangent)
-            terms.append(call(FACTORS_JVP, given, arguments))
-        else:
-            terms.append(call(WEIGHT_JVP, (x, weight_tangent), arguments))
+        given = (x, weight, weight_tangent)
+        terms.append(weight_jvp(WEIGHT_JVP, FACTORS_JVP, given, arguments))
     if bias_tangent is not None:
         shapes = tuple(tuple(getattr(a, "shape", ())) for a in (x, weight))
         terms.append(call(BIAS_JVP, (bias_tangent,), (*shapes, *arguments)))

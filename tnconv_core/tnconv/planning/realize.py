@@ -37,11 +37,11 @@ def realized(
     if blocks is None:
         return whole
     charge = Charge.of(plan.network, machine, itemsize, 0.0)
-    route, cuts = Route.of(plan, forms), Cut(blocks.label, blocks.size)
-    cut = blocked(whole, route, cuts, charge)
-    if cut is None:
+    route, cut = Route.of(plan, forms), Cut(blocks.label, blocks.size)
+    in_blocks = blocked(whole, route, cut, charge)
+    if in_blocks is None:
         raise NotHereError
-    return cut
+    return in_blocks
 
 
 def _programs(

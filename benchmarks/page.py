@@ -82,7 +82,8 @@ def bound(known: dict[str, Any]) -> str:
     head, speed = known["header"], known["rates"]
     layers = len({case["layer"] for case in known["cases"]})
     said = (
-        f"{layers} layers, {_setting(head)}. Each case is the public function, up to "
+        f"{layers} layers, {_setting(head)}, at commit {head['commit']}. Each case is "
+        "the public function, up to "
         f"{head['plans']} of its cheapest plans by prediction, the best plan in one "
         "piece and the best with each single form that contracts two arrays, and all "
         "contestants, in turn on the same arrays (`python -m benchmarks bound`). "

@@ -40,22 +40,38 @@ def milliseconds(network: Network, backend: str) -> float:
 
 def main(options: argparse.Namespace) -> int:
     """Measure and print; returns the exit status."""
-    found: dict[str, list[tuple[float, str]]] = {}
+    found: dict[tuple[str, int], list[tuple[float, str]]] = {}
     warm = networks.conv_weight_vjp((4, 6, 15, 15), (4, 8, 13, 13), (3, 3))
     milliseconds(warm, options.backend)
     for layer, operation, network in cases(options):
         spent = milliseconds(network, options.backend)
-        found.setdefault(operation, []).append((spent, layer))
+        found.setdefault((operation, axes_of(network)), []).append((spent, layer))
     if not found:
         print("no case matches")
         return 2
-    head = ("operation", "layers", "median, ms", "most, ms", "layer")
+    head = ("operation", "axes", "layers", "median, ms", "most, ms", "layer")
     rows = (
-        (operation, str(len(mine)), f"{median(ms for ms, _ in mine):.1f}", *_most(mine))
-        for operation, mine in found.items()
+        (
+            name,
+            f"{axes}-d",
+            str(len(mine)),
+            f"{median(t for t, _ in mine):.1f}",
+            *_most(mine),
+        )
+        for (name, axes), mine in sorted(found.items(), key=_order)
     )
     print(table(head, rows))
     return 0
+
+
+def axes_of(network: Network) -> int:
+    """The spatial axes of the layer: those of its first array but two."""
+    return len(next(iter(network.arguments.values()))) - 2
+
+
+def _order(item: tuple[tuple[str, int], object]) -> tuple[int, int]:
+    (name, axes), _ = item
+    return list(OPERATIONS).index(name), axes
 
 
 def _most(mine: list[tuple[float, str]]) -> tuple[str, str]:

@@ -1,9 +1,11 @@
 """Curvature quantities from dense Jacobians, as they are defined, for NumPy arrays.
 
 The Jacobians are those of the oracle's plain loops; what follows is matrices.
-Signatures are those of the public functions.
+Signatures are those of the public functions; ``transposed`` says of which layer, and
+with ``conv_transpose_`` ahead of a name it is set.
 """
 
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -15,6 +17,14 @@ from tests.positions import per_axis
 Array = NDArray[Any]
 
 
+def __getattr__(name: str) -> Any:
+    rest = name.removeprefix("conv_transpose_")
+    known = {**globals(), "weight_vjp_squared_norm": conv_weight_vjp_squared_norm}
+    if rest == name or rest not in known:
+        raise AttributeError(name)
+    return partial(known[rest], transposed=True)
+
+
 def weight_jacobian(
     x: Array, out_channels: int, kernel_size: Any, hyper: dict[str, Any]
 ) -> tuple[Array, tuple[int, ...]]:
@@ -22,7 +32,11 @@ def weight_jacobian(
     the shape of the weight."""
     axes = x.ndim - 2 if isinstance(kernel_size, int) else len(kernel_size)
     x, _ = oracles.batched(x, axes)
-    full = oracles.conv_weight_jacobian(x, out_channels, kernel_size, **hyper)
+    hyper = dict(hyper)
+    made = oracles.conv_weight_jacobian
+    if hyper.pop("transposed", False):
+        made = oracles.conv_transpose_weight_jacobian
+    full = made(x, out_channels, kernel_size, **hyper)
     weight = full.shape[2 + axes :]
     return full.reshape(len(x), prod(full.shape[1 : 2 + axes]), prod(weight)), weight
 
@@ -85,6 +99,18 @@ def jacobian_gram(x: Array, out_channels: int, kernel_size: Any, **hyper: Any) -
     return np.asarray(flat @ flat.conj().T)
 
 
+def matrices(
+    every: Array, weight: tuple[int, ...], groups: int, transposed: bool
+) -> Array:
+    """Flat weights as matrices for each group: what is made, times what is read."""
+    lead, inner = every.shape[:-1], weight[0] // groups
+    if not transposed:
+        return every.reshape(*lead, groups, inner, prod(weight[1:]))
+    taps = prod(weight[2:])
+    split = np.moveaxis(every.reshape(*lead, groups, inner, weight[1], taps), -2, -3)
+    return split.reshape(*lead, groups, weight[1], inner * taps)
+
+
 def ekfac_correction(
     x: Array,
     sqrt_curvature: Array,
@@ -95,9 +121,9 @@ def ekfac_correction(
 ) -> Array:
     every, weight = rows(x, sqrt_curvature, kernel_size, hyper)
     groups = hyper.get("groups", 1)
-    matrix = (*every.shape[:2], groups, weight[0] // groups, prod(weight[1:]))
+    matrix = matrices(every, weight, groups, hyper.get("transposed", False))
     left, right = output_basis.conj(), input_basis.conj()
-    rotated = np.einsum("vngda,gdp,gaq->vngpq", every.reshape(matrix), left, right)
+    rotated = np.einsum("vngda,gdp,gaq->vngpq", matrix, left, right)
     return np.asarray(squares(rotated).sum((0, 1)))
 
 
@@ -115,22 +141,41 @@ def gram_product(
     return np.asarray((matrix @ vector.reshape(-1)).reshape(vector.shape))
 
 
-def kfac_product(input_factor: Array, output_factor: Array, vector: Array) -> Array:
-    groups, inner, _ = input_factor.shape
-    parts = vector.reshape(groups, output_factor.shape[1], inner)
-    found = [
-        (np.kron(b, a) @ part.reshape(-1)).reshape(part.shape)
-        for a, b, part in zip(input_factor, output_factor, parts, strict=True)
-    ]
-    return np.asarray(np.stack(found).reshape(vector.shape))
+def kfac_product(
+    input_factor: Array, output_factor: Array, vector: Array, transposed: bool = False
+) -> Array:
+    groups, flat = len(input_factor), vector.reshape(-1)
+    parts = matrices(flat, vector.shape, groups, transposed)
+    found = output_factor @ parts @ input_factor.mT
+    if transposed:
+        split = (groups, vector.shape[1], vector.shape[0] // groups, -1)
+        if found.size:
+            found = np.moveaxis(found.reshape(split), 1, 2)
+    return np.asarray(found.reshape(vector.shape))
+
+
+def input_jacobian(
+    weight: Array, input_size: Any, hyper: dict[str, Any]
+) -> tuple[Array, tuple[int, ...]]:
+    """(output entries, input entries), and the shape of the input."""
+    hyper = dict(hyper)
+    sizes = per_axis(input_size, weight.ndim - 2)
+    if not hyper.pop("transposed", False):
+        own = (weight.shape[1] * hyper.get("groups", 1), *sizes)
+        return oracles.toeplitz(weight, input_size, **hyper), own
+    own = (weight.shape[0], *sizes)
+
+    def layer(x: Array) -> Array:
+        return oracles.conv_transpose(x, weight, **hyper)
+
+    full = oracles.jacobian(layer, own, weight.dtype)
+    return full.reshape(prod(full.shape[: -len(own)]), prod(own)), own
 
 
 def input_hessian(
     weight: Array, hessian: Array, input_size: Any, **hyper: Any
 ) -> Array:
-    jacobian = oracles.toeplitz(weight, input_size, **hyper)
-    sizes = per_axis(input_size, weight.ndim - 2)
-    own = (weight.shape[1] * hyper.get("groups", 1), *sizes)
+    jacobian, own = input_jacobian(weight, input_size, hyper)
     lead = hessian.shape[: hessian.ndim - 2 * len(own)]
     full = hessian.reshape(*lead, len(jacobian), len(jacobian))
     found = np.einsum("ra,...rs,sb->...ab", jacobian, full, jacobian.conj())
@@ -184,9 +229,7 @@ def hessian_diagonal(
 def input_hessian_diagonal(
     weight: Array, diagonal: Array, input_size: Any, **hyper: Any
 ) -> Array:
-    jacobian = oracles.toeplitz(weight, input_size, **hyper)
-    sizes = per_axis(input_size, weight.ndim - 2)
-    own = (weight.shape[1] * hyper.get("groups", 1), *sizes)
+    jacobian, own = input_jacobian(weight, input_size, hyper)
     lead = diagonal.shape[: diagonal.ndim - len(own)]
     flat = diagonal.reshape(*lead, len(jacobian))
     return np.asarray((flat @ squares(jacobian)).reshape(*lead, *own))

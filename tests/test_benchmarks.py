@@ -112,7 +112,7 @@ def test_choices_are_measured_and_shown(tmp_path: Path) -> None:
     out = tmp_path / "choices.json"
     words = ("--only", "3c3d/conv3", "--batch", "1", "--every", "1", "--plans", "2")
     printed = command("regret", *words, "--operations", "forward", "--out", str(out))
-    assert re.search(r"\| forward \| 1 \| \d\.\d{3} \|", printed)
+    assert re.search(r"\| forward \| 1 \| \d+\.\d{3} \|", printed)
     shown = choice(json.loads(out.read_text("utf-8")))
     assert printed.strip() in shown
     assert "1 layers, batch 1" in shown

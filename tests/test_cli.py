@@ -51,7 +51,9 @@ def test_version() -> None:
     assert (done.returncode, done.stdout) == (0, f"tnconv {tnconv.__version__}\n")
 
 
-@pytest.mark.parametrize("arguments", [(), ("demo",), ("show",), ("calibrate",)])
+@pytest.mark.parametrize(
+    "arguments", [(), ("demo",), ("show",), ("calibrate",), ("plans",)]
+)
 def test_help_teaches_by_examples(arguments: tuple[str, ...]) -> None:
     done = run(*arguments, "--help")
     assert done.returncode == 0

@@ -197,7 +197,7 @@ def test_a_block_with_a_single_window_has_no_cumulative_sums() -> None:
     )
     plan = tnconv.expression(whole, forms=["cumulative"], alternatives=False).plan
     machine = backend("numpy").machine(Place("numpy", None, "float32", None))
-    assert lower(plan, machine, 4, form_table(), {}).program.shape == (2, 3, 32)
+    assert lower(plan, machine, 4, form_table(), {})[0].program.shape == (2, 3, 32)
     with pytest.raises(NotHereError, match="no windows"):
         lower(replace(plan, network=block), machine, 4, form_table(), {})
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from tests.stores import CHAIN, NETWORKS, job, record_of, records_of, spelled_ot
 
 import tnconv
 from tnconv import networks
+from tnconv.cli import main
 from tnconv.errors import ArgumentError, StoreError
 from tnconv.execution.expression import clear_caches
 from tnconv.network import Network
@@ -24,7 +26,7 @@ from tnconv.planning import hyper
 from tnconv.planning.search import Search
 from tnconv.store.canonical import canonical
 from tnconv.store.database import Database
-from tnconv.store.lines import write_lines
+from tnconv.store.lines import LineFile, write_lines
 from tnconv.store.lookup import written
 from tnconv.store.manage import merged
 from tnconv.store.plan_json import plan_record, read_plan
@@ -168,6 +170,50 @@ def test_an_expression_is_kept_and_a_measured_plan_stays(store: Database) -> Non
     tnconv.expression(network).keep()
     (line,) = [line for _, line in store.lines()]
     assert read_record(line, "").measured == measured.measured
+
+
+def test_explain_begins_with_the_stored_plan(store: Database) -> None:
+    network, work = NETWORKS["conv"], job()
+    form = canonical(network).network
+    limited = replace(work, options=changed(current(), {"forms": ["window", "gemm"]}))
+    other = limited.searched(form)
+    store.put([Record.of(work.key(form), other)])
+    found = tnconv.expression(network).explain(measure=True, limit=4)
+    assert found.chosen.forms == other.plan.forms
+    assert len({plan.forms for plan in found.plans}) > 1
+
+
+def test_the_command_moves_plans_about(
+    store: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*arguments: str | Path, code: int = 0) -> str:
+        assert main(["plans", *map(str, arguments)]) == code
+        return capsys.readouterr().out
+
+    found = records_of(["line", "conv", "weight"])
+    keys = [record.key.digest for record in found]
+    store.put(found)
+    assert len(run("list").splitlines()) == 1 + len(found)
+    shown = run("show", keys[0][:8])
+    assert keys[0] in shown and found[0].plan.forms[0] in shown
+    run("show", "", code=2)
+    one, two, all_of_them = (tmp_path / f"{name}.jsonl" for name in "abc")
+    run("export", one, keys[0])
+    run("export", two, keys[1], keys[2])
+    run("merge", all_of_them, one, two)
+    assert "3 plans" in run("verify", all_of_them)
+    assert {key for key, _ in LineFile(all_of_them).lines()} == set(keys)
+    store.remove(keys)
+    assert "no" not in run("list")
+    assert "3 plans read, 3 of them new" in run("import", all_of_them)
+    assert "3 plans read, 0 of them new" in run("import", one, two, all_of_them)
+    connection = sqlite3.connect(store.path)
+    connection.execute("UPDATE plans SET record = 'x' WHERE key = ?", (keys[0],))
+    connection.commit()
+    connection.close()
+    assert "2 plans" in run("verify", code=1)
+    assert "1 plans removed" in run("prune")
+    assert "2 plans" in run("verify")
 
 
 def test_without_a_users_store_nothing_is_kept() -> None:

@@ -263,6 +263,7 @@ def test_truncation_at_every_place(own_store: Path) -> None:
 @pytest.mark.sweep
 def test_truncation_at_every_byte(own_store: Path) -> None:
     whole = small_database(own_store)
+    ((_, good),) = Database(own_store).lines()
     for length in range(len(whole)):
         own_store.write_bytes(whole[:length])
         database = Database(own_store)
@@ -271,14 +272,16 @@ def test_truncation_at_every_byte(own_store: Path) -> None:
         except StoreError:
             continue
         for _, line in lines:
-            with pytest.raises(BadRecordError):
-                read_record(line, "")
+            try:
+                assert read_record(line, "").line() == good
+            except BadRecordError:
+                continue
 
 
 def test_flipped_bits_of_a_database(own_store: Path) -> None:
     whole = small_database(own_store)
     draw = random.Random(0)
-    good = record_of(NETWORK).line()
+    ((_, good),) = Database(own_store).lines()
     for at in [*range(0, 100, 7), *draw.sample(range(len(whole)), 60)]:
         broken = bytearray(whole)
         broken[at] ^= 1 << draw.randrange(8)

@@ -65,11 +65,12 @@ restricts.
 
 ## In PyTorch
 
-`SampledConv1d`, `SampledConv2d` and `SampledConv3d` stand in for PyTorch's layers. The
-forward pass is exact. It draws what the weight's gradient will read, and autograd keeps
-a copy of that part of the input and no more; `input_keep` samples the input's gradient
-as well. In eval mode all is exact. Seeds come from PyTorch's generator, or one of your
-own.
+`SampledConv1d` to `SampledConv3d`, and `SampledConvTranspose1d` to `3d` (whose input
+has the labels `d` and `o0`, `o1` ..), stand in for PyTorch's layers. The forward pass
+is exact. It draws what the weight's gradient will read, and autograd keeps a copy of
+that part of the input and no more; `input_keep` samples the input's gradient as well.
+Sampled gradients may be differentiated again. In eval mode all is exact. Seeds come
+from PyTorch's generator, or one of your own.
 
 ```python
 >>> import torch

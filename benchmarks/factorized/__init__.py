@@ -26,6 +26,8 @@ from benchmarks.measure import alternate
 HELP = "planned factorized convolutions against dense, reconstruct and textbook"
 NETWORKS = ("resnet18_256", "resnet50_224", "vgg16_224")
 FORMATS = ("svd-in", "svd-out", "svd-spatial", "cp", "cp3", "tucker2", "tt")
+PAGE = Path(__file__).parents[2] / "docs" / "factorised.md"
+START, END = "<!-- factorised: ", "<!-- end -->"
 PEERS = ("dense", "reconstruct", "textbook")
 
 
@@ -34,6 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--out", type=Path, help="JSON to write; cases that it has are kept")
     add("--show", type=Path, help="print the table of such a file; measure nothing")
+    add("--page", action="store_true", help="with --show: into docs/factorised.md too")
     add("--batch", type=int, nargs="*", default=[1, 8, 64])
     add("--formats", nargs="*", choices=FORMATS, default=FORMATS)
     add("--ranks", type=float, nargs="*", default=[0.125, 0.25, 0.5])
@@ -48,7 +51,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Measure, write, and print the table."""
     if options.show:
-        print(tables(json.loads(options.show.read_text("utf-8"))["cases"]))
+        text = tables(json.loads(options.show.read_text("utf-8"))["cases"])
+        print(text)
+        if options.page:
+            PAGE.write_text(paged(PAGE.read_text("utf-8"), text), "utf-8")
         return 0
     environment.fix_threads(options.threads)
     header = environment.header(threads=options.threads)
@@ -139,6 +145,13 @@ def kernel_of(layer: Layer, format: str, share: float) -> Any:
     size = float(kernel.to_dense().square().sum()) / layer.out_channels
     scale = size ** (-0.5 / len(factors))
     return kernel.with_factors([factor * scale for factor in factors])
+
+
+def paged(page: str, text: str) -> str:
+    """The page with the tables between its marks."""
+    head, rest = page.split(START)
+    mark, rest = rest.split("\n", 1)
+    return f"{head}{START}{mark}\n{text}{END}{rest.split(END)[1]}"
 
 
 def geomean(values: Sequence[float]) -> float:

@@ -54,9 +54,11 @@ def test_gradients_of_transposed_layers(kind: Any, bias: bool) -> None:
     layer = kind(4, 6, 3, 2, 1, 1, groups=2, bias=bias, dtype=torch.float64)
     x = torch.randn((3, 4, *(4,) * len(layer.kernel_size)), dtype=torch.float64)
     g = cotangents(layer, x)
-    found = opacus.grad_sample(layer, [x], g)
+    found, norms = opacus.grad_sample(layer, [x], g), opacus.norm_sample(layer, [x], g)
     for mine, theirs in zip(found.values(), gradients(layer, x, g), strict=True):
         assert_close(mine, theirs)
+    for mine, theirs in zip(norms.values(), gradients(layer, x, g), strict=True):
+        assert_close(mine, theirs.flatten(1).norm(dim=1))
 
 
 def test_parameters_without_gradient_are_left_out() -> None:

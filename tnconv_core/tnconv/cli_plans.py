@@ -73,16 +73,7 @@ def _list(options: argparse.Namespace) -> int:
     from tnconv.store.manage import good_records, opened
 
     faults: list[Fault] = []
-    head = (
-        "key",
-        "network",
-        "for",
-        "device",
-        "forms",
-        "predicted ms",
-        "measured",
-        "gain",
-    )
+    head = ("key", "network", "for", "device", "forms", "predicted ms")
     rows = [_row(record) for record in good_records(opened(options.file), faults)]
     if rows:
         show_table((*head, "measured ms", "gain"), rows)

@@ -13,7 +13,7 @@ here touches an array.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -114,7 +114,7 @@ class Network:
         """A network from its parts; sizes of labels that do not occur are left out."""
         operands, output = tuple(operands), tuple(output)
         used = _used_labels(operands, output)
-        kept = tuple(sorted((label, sizes[label]) for label in used if label in sizes))
+        kept = tuple(sorted([(a, sizes[a]) for a in used if a in sizes]))
         return cls(operands, output, kept, Fraction(scale))
 
     @cached_property
@@ -246,14 +246,16 @@ def rename_operand(operand: Operand, names: Mapping[str, str]) -> Operand:
 
 
 def _labels_of(axes: tuple[Axis, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(label for axis in axes for label, _ in axis.terms))
+    return tuple(dict.fromkeys([label for axis in axes for label, _ in axis.terms]))
 
 
-def _walk_labels(operands: Iterable[Operand], output: Iterable[Axis]) -> Iterator[str]:
+def _walk_labels(operands: Iterable[Operand], output: Iterable[Axis]) -> list[str]:
+    found: list[str] = []
     for operand in operands:
-        yield from operand.labels
+        found += operand.labels
     for axis in output:
-        yield from axis.labels
+        found += axis.labels
+    return found
 
 
 def _used_labels(operands: Iterable[Operand], output: Iterable[Axis]) -> set[str]:

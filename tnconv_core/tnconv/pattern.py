@@ -135,6 +135,11 @@ class IndexPattern:
             return 0
         return self.stride * (self.output - 1) + self.dilation * (self.kernel - 1) + 1
 
+    def touches(self, output: int) -> int:
+        """Input positions that so many neighboring outputs read, ends aside."""
+        span = self.stride * (output - 1) + self.dilation * (self.kernel - 1) + 1
+        return min(self.input, span)
+
     @property
     def high_padding(self) -> int:
         """Padding at the high end that this record implies; negative: unread input."""

@@ -95,6 +95,7 @@ def explain(
         expression.itemsize,
         expression.options,
         limit,
+        expression.planned,
     )
     plans = [_considered(candidate, at == 0) for at, candidate in enumerate(found)]
     if measure:

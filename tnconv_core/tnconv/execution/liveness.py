@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tnconv.execution.program import (
@@ -17,6 +17,9 @@ from tnconv.execution.program import (
     View,
     size_of,
 )
+
+#: the register that stands for what a block of a loop holds
+BLOCK = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,38 +89,58 @@ def peak_bytes(
     ``workspace`` gives the bytes a step allocates beside its result; a loop holds what
     a block does, and the block's result until it is added.
     """
+    return peaks(program, itemsize, workspace)[1]
+
+
+def peaks(
+    program: Program, itemsize: int, workspace: Callable[[Step, list[Shape]], int]
+) -> tuple[int, int]:
+    """The most that arrays hold, and that is held in all, workspace too."""
+    arrays = peak = 0
+    for held, beside in held_bytes(program, itemsize, workspace):
+        total = sum(held.values())
+        arrays, peak = max(arrays, total), max(peak, total + beside)
+    return arrays, peak
+
+
+def held_bytes(
+    program: Program, itemsize: int, workspace: Callable[[Step, list[Shape]], int]
+) -> Iterator[tuple[Mapping[int, int], int]]:
+    """What is held during each step: bytes by the register that allocated them, and
+    those that the step allocates beside its result."""
     count, shapes = len(program.inputs), program.shapes
     buffers = _buffers(program)
     keep = buffers[program.result]
     last: dict[int, int] = {}
     for at, step in enumerate(program.steps):
-        for register in (*step.sources, count + at):
+        for register in step.sources:
             last[buffers[register]] = at
+        last[buffers[count + at]] = at
     held: dict[int, int] = {}
-    peak = 0
     for at, step in enumerate(program.steps):
         buffer = buffers[count + at]
-        if buffer >= count and buffer != keep:
-            held.setdefault(buffer, size_of(shapes[count + at]) * itemsize)
+        if buffer >= count and buffer != keep and buffer not in held:
+            held[buffer] = size_of(shapes[count + at]) * itemsize
         if isinstance(step, Loop):
-            extra = _block_bytes(step, itemsize, workspace)
+            arrays, peak = _block_bytes(step, itemsize, workspace)
+            yield {**held, BLOCK: arrays}, peak - arrays
         else:
-            extra = workspace(step, [shapes[r] for r in step.sources])
-        peak = max(peak, sum(held.values()) + extra)
-        held = {b: size for b, size in held.items() if last[b] > at}
-    return peak
+            yield held, workspace(step, [shapes[r] for r in step.sources])
+        for used in {*[buffers[r] for r in step.sources], buffer}:
+            if last[used] == at:
+                held.pop(used, None)
 
 
 def _block_bytes(
     loop: Loop, itemsize: int, workspace: Callable[[Step, list[Shape]], int]
-) -> int:
-    return max(
-        (
-            size_of(body.shape) * itemsize + peak_bytes(body, itemsize, workspace)
-            for body in loop.bodies
-        ),
-        default=0,
-    )
+) -> tuple[int, int]:
+    """What the largest block holds, its result too: arrays, and in all."""
+    arrays = peak = 0
+    for body in loop.bodies:
+        result = size_of(body.shape) * itemsize
+        inside = peaks(body, itemsize, workspace)
+        arrays, peak = max(arrays, result + inside[0]), max(peak, result + inside[1])
+    return arrays, peak
 
 
 def _buffers(program: Program) -> list[int]:

@@ -7,7 +7,11 @@ from tnconv.functions.curvature import (
     kfac_output_factor,
     kfac_transpose_input_factor,
 )
-from tnconv.functions.factorized import conv_factor_vjps, conv_transpose_factor_vjps
+from tnconv.functions.factorized import (
+    conv_factor_vjps,
+    conv_transpose_factor_vjps,
+    kfac_factors,
+)
 from tnconv.functions.gradient import (
     conv_bias_vjp,
     conv_input_vjp,
@@ -40,6 +44,25 @@ from tnconv.functions.transposed import (
     conv_transpose_weight_jacobian,
     conv_transpose_weight_vjp,
 )
+from tnconv.functions.transposed_hessian import (
+    conv_transpose_hessian_block,
+    conv_transpose_hessian_diagonal,
+    conv_transpose_input_hessian,
+    conv_transpose_input_hessian_diagonal,
+)
+from tnconv.functions.transposed_products import (
+    conv_transpose_ggn_product,
+    conv_transpose_gram,
+    conv_transpose_gram_product,
+    conv_transpose_jacobian_gram,
+    conv_transpose_kfac_product,
+)
+from tnconv.functions.transposed_quadratic import (
+    conv_transpose_ekfac_correction,
+    conv_transpose_ggn_block,
+    conv_transpose_ggn_diagonal,
+    conv_transpose_weight_vjp_squared_norm,
+)
 from tnconv.functions.unfolded import unfolded_inputs, unfolded_transpose_inputs
 
 __all__ = [
@@ -52,11 +75,24 @@ __all__ = [
     "conv_jvp",
     "conv_transpose",
     "conv_transpose_bias_vjp",
+    "conv_transpose_ekfac_correction",
     "conv_transpose_factor_vjps",
+    "conv_transpose_ggn_block",
+    "conv_transpose_ggn_diagonal",
+    "conv_transpose_ggn_product",
+    "conv_transpose_gram",
+    "conv_transpose_gram_product",
+    "conv_transpose_hessian_block",
+    "conv_transpose_hessian_diagonal",
+    "conv_transpose_input_hessian",
+    "conv_transpose_input_hessian_diagonal",
     "conv_transpose_input_vjp",
+    "conv_transpose_jacobian_gram",
     "conv_transpose_jvp",
+    "conv_transpose_kfac_product",
     "conv_transpose_weight_jacobian",
     "conv_transpose_weight_vjp",
+    "conv_transpose_weight_vjp_squared_norm",
     "conv_weight_jacobian",
     "conv_weight_vjp",
     "conv_weight_vjp_squared_norm",
@@ -72,6 +108,7 @@ __all__ = [
     "input_hessian",
     "input_hessian_diagonal",
     "jacobian_gram",
+    "kfac_factors",
     "kfac_input_factor",
     "kfac_output_factor",
     "kfac_product",

@@ -8,7 +8,7 @@ from tnconv.errors import ArgumentError
 from tnconv.factor.kernel import FactorizedKernel
 from tnconv.functions.arguments import HYPER, TRANSPOSED, hyper, operation
 from tnconv.functions.call import Operation, call
-from tnconv.networks import factorized
+from tnconv.networks import factor_layers, factorized
 from tnconv.networks.checks import Ints
 from tnconv.networks.geometry import Padding, PaddingMode
 
@@ -19,6 +19,12 @@ TRANSPOSE_VJP = operation(
     READ,
     ("factor", "per_example", *TRANSPOSED),
 )
+LAYER_INPUT = operation(
+    factor_layers.kfac_factor_input,
+    ("x", "weight"),
+    ("factor", "normalization", *HYPER),
+)
+LAYER_OUTPUT = operation(factor_layers.kfac_factor_output, READ, ("factor", *HYPER))
 
 
 def conv_factor_vjps(
@@ -113,11 +119,75 @@ def conv_transpose_factor_vjps(
 def _each(
     vjp: Operation, x: Any, cotangent: Any, kernel: Any, arguments: tuple[Any, ...]
 ) -> tuple[Any, ...]:
-    if not isinstance(kernel, FactorizedKernel):
-        raise ArgumentError(
-            f"{vjp.name}s: kernel is no FactorizedKernel (got {kernel!r:.40}); the "
-            "gradient in an array is conv_weight_vjp, conv_transpose_weight_vjp"
-        )
+    _check_kernel(f"{vjp.name}s", kernel)
     return tuple(
         call(vjp, (x, cotangent, kernel), (name, *arguments)) for name in kernel.names
     )
+
+
+def kfac_factors(
+    x: Any,
+    cotangent: Any,
+    kernel: FactorizedKernel,
+    *,
+    normalization: str = "both",
+    stride: Ints = 1,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+    padding_mode: PaddingMode = "zeros",
+) -> tuple[tuple[Any, Any], ...]:
+    """Give the Kronecker factors (KFAC-expand) of each factor as a layer of its own.
+
+    In the textbook chain, one layer per factor, let ``a[p]`` be what a factor reads at
+    one position and ``g[p]`` the gradient of what it writes there. Its input factor is
+    the sum over positions of ``a a^H``, its output factor that of ``g g^H``. A label
+    that what comes before and what comes after both carry makes groups, as in a
+    depthwise layer (:mod:`tnconv.networks.factor_layers`).
+
+    Args:
+        x: ([batch,] in_channels, *input_size).
+        cotangent: ([batch,] out_channels, *output_size), the gradient of the loss.
+        kernel: the factorized kernel.
+        normalization: what input factors are means over, as for
+            :func:`tnconv.kfac_input_factor`; positions are those that the factor's
+            layer writes.
+        stride, padding, dilation, groups, padding_mode: as for :func:`tnconv.conv`.
+
+    Returns:
+        For each factor, in their order, its input factor (groups, a, a) and its output
+        factor (groups, b, b): a and b are the sizes of its axes towards the layer's
+        input (kernel positions among them) and output, flattened in their order.
+
+    Raises:
+        ArgumentError: sizes do not fit, or the network is no chain of factors.
+        ArrayError: libraries, dtypes or devices of the arrays differ.
+
+    Source: Grosse and Martens, ICML 2016, applied to each layer of the chain.
+
+    >>> import numpy as np
+    >>> from tnconv.factor import FactorizedKernel
+    >>> a, b = np.array([[2.0]]), np.array([[[1.0, 10.0]]])
+    >>> kernel = FactorizedKernel.of("svd-out", (1, 1, 2), (a, b))
+    >>> x, cotangent = np.array([[[1.0, 2.0, 3.0]]]), np.array([[[1.0, 1.0]]])
+    >>> kfac_factors(x, cotangent, kernel, normalization="none")[1]
+    (array([[[ 5.,  8.],
+            [ 8., 13.]]]), array([[[8.]]]))
+    """
+    _check_kernel("kfac_factors", kernel)
+    arguments = hyper(stride, padding, dilation, groups, padding_mode)
+    return tuple(
+        (
+            call(LAYER_INPUT, (x, kernel), (name, normalization, *arguments)),
+            call(LAYER_OUTPUT, (x, cotangent, kernel), (name, *arguments)),
+        )
+        for name in kernel.names
+    )
+
+
+def _check_kernel(operation: str, kernel: Any) -> None:
+    if not isinstance(kernel, FactorizedKernel):
+        raise ArgumentError(
+            f"{operation}: kernel is no FactorizedKernel (got {kernel!r:.40}); for an "
+            "array see conv_weight_vjp, conv_transpose_weight_vjp, kfac_input_factor"
+        )

@@ -6,6 +6,7 @@ from tnconv.networks.curvature import (
     kfac_output_factor,
     kfac_transpose_input_factor,
 )
+from tnconv.networks.factor_layers import kfac_factor_input, kfac_factor_output
 from tnconv.networks.factorized import conv_factor_vjp, conv_transpose_factor_vjp
 from tnconv.networks.gradient import (
     conv_bias_jvp,
@@ -48,6 +49,21 @@ from tnconv.networks.transposed import (
     conv_transpose_weight_jvp,
     conv_transpose_weight_vjp,
 )
+from tnconv.networks.transposed_curvature import (
+    conv_transpose_ekfac_correction,
+    conv_transpose_ggn_block,
+    conv_transpose_ggn_diagonal,
+    conv_transpose_ggn_product,
+    conv_transpose_gram,
+    conv_transpose_gram_product,
+    conv_transpose_hessian_block,
+    conv_transpose_hessian_diagonal,
+    conv_transpose_input_hessian,
+    conv_transpose_input_hessian_diagonal,
+    conv_transpose_jacobian_gram,
+    conv_transpose_kfac_product,
+    conv_transpose_weight_vjp_squared_norm,
+)
 from tnconv.networks.unfolded import unfolded_inputs, unfolded_transpose_inputs
 
 __all__ = [
@@ -61,12 +77,25 @@ __all__ = [
     "conv_transpose",
     "conv_transpose_bias_jvp",
     "conv_transpose_bias_vjp",
+    "conv_transpose_ekfac_correction",
     "conv_transpose_factor_vjp",
+    "conv_transpose_ggn_block",
+    "conv_transpose_ggn_diagonal",
+    "conv_transpose_ggn_product",
+    "conv_transpose_gram",
+    "conv_transpose_gram_product",
+    "conv_transpose_hessian_block",
+    "conv_transpose_hessian_diagonal",
+    "conv_transpose_input_hessian",
+    "conv_transpose_input_hessian_diagonal",
     "conv_transpose_input_jvp",
     "conv_transpose_input_vjp",
+    "conv_transpose_jacobian_gram",
+    "conv_transpose_kfac_product",
     "conv_transpose_weight_jacobian",
     "conv_transpose_weight_jvp",
     "conv_transpose_weight_vjp",
+    "conv_transpose_weight_vjp_squared_norm",
     "conv_weight_jacobian",
     "conv_weight_jvp",
     "conv_weight_vjp",
@@ -83,6 +112,8 @@ __all__ = [
     "input_hessian",
     "input_hessian_diagonal",
     "jacobian_gram",
+    "kfac_factor_input",
+    "kfac_factor_output",
     "kfac_input_factor",
     "kfac_output_factor",
     "kfac_product",

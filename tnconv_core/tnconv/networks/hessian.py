@@ -12,21 +12,13 @@ from collections.abc import Sequence
 from typing import Unpack
 
 from tnconv.axis import Axis
-from tnconv.edits import attach, remove
+from tnconv.edits import attach
 from tnconv.network import Input, Network
 from tnconv.networks.checks import Ints, Site, Weight
-from tnconv.networks.conv import (
-    activation,
-    batch_legs,
-    check_array,
-    forward,
-    label_sizes,
-    legs,
-    plain,
-)
-from tnconv.networks.geometry import Geometry, Hyper
-from tnconv.networks.gradient import examples, from_input_size, geometry_of_kernel
-from tnconv.networks.quadratic import copied, flat_weight, geometry_of_output, paired
+from tnconv.networks.conv import check_array, legs, plain
+from tnconv.networks.geometry import Hyper
+from tnconv.networks.layer import CONV, Hypers, Kind, Layer
+from tnconv.networks.quadratic import copied, paired
 
 
 def input_hessian(
@@ -45,12 +37,16 @@ def input_hessian(
     (5, 2, 9, 2, 9)
     """
     site = Site.of("input_hessian", weight=weight_shape, hessian=hessian_shape)
+    return hessian_of_input(site, input_size, CONV, hyper)
+
+
+def hessian_of_input(
+    site: Site, input_size: Ints, kind: Kind, hyper: Hypers
+) -> Network:
+    """The Hessian at a layer's input."""
     batch = _batch(site, len(site.weight()[2]))
-    geometry = from_input_size(site, input_size, batch, hyper)
-    jacobian = remove(forward(geometry), "x")
-    kept = batch_legs(geometry)
-    own = activation(geometry, "c", "i", label_sizes(geometry))[len(kept) :]
-    return _pulled(site, geometry, jacobian, own, kept)
+    layer = kind.of_input(site, input_size, batch, hyper)
+    return _pulled(site, layer, "x", layer.own_input, layer.examples)
 
 
 def hessian_block(
@@ -71,13 +67,19 @@ def hessian_block(
     (24, 24)
     """
     site = Site.of("hessian_block", x=x_shape, hessian=hessian_shape)
+    return hessian_of_weight(site, kernel_size, per_example, CONV, hyper)
+
+
+def hessian_of_weight(
+    site: Site, kernel_size: Ints, per_example: bool, kind: Kind, hyper: Hypers
+) -> Network:
+    """The Hessian in a layer's weight."""
     axes = site.spatial_axes("x", kernel_size=kernel_size)
     batch, shape = _batch(site, axes), site.shapes["hessian"]
     out_channels = shape[0 if batch is None else 1]
-    geometry = geometry_of_kernel(site, out_channels, kernel_size, hyper)
-    jacobian = remove(forward(geometry), "weight")
-    kept = examples(geometry, per_example)
-    return _pulled(site, geometry, jacobian, (flat_weight(geometry),), kept)
+    layer = kind.of_kernel(site, out_channels, kernel_size, hyper)
+    kept = layer.kept(per_example)
+    return _pulled(site, layer, "weight", (layer.flat_weight,), kept)
 
 
 def bias_hessian(
@@ -127,9 +129,15 @@ def hessian_diagonal(
     (4, 2, 3)
     """
     site = Site.of("hessian_diagonal", x=x_shape, diagonal=diagonal_shape)
-    geometry = geometry_of_output(site, "diagonal", (), kernel_size, hyper)
-    jacobian = remove(forward(geometry), "weight")
-    return _diagonal(geometry, jacobian, examples(geometry, per_example))
+    return diagonal_of_weight(site, kernel_size, per_example, CONV, hyper)
+
+
+def diagonal_of_weight(
+    site: Site, kernel_size: Ints, per_example: bool, kind: Kind, hyper: Hypers
+) -> Network:
+    """The Hessian's diagonal in a layer's weight."""
+    layer = kind.of_output(site, "diagonal", (), kernel_size, hyper)
+    return _diagonal(layer, "weight", layer.kept(per_example))
 
 
 def input_hessian_diagonal(
@@ -149,10 +157,17 @@ def input_hessian_diagonal(
     site = Site.of(
         "input_hessian_diagonal", weight=weight_shape, diagonal=diagonal_shape
     )
+    return diagonal_of_input(site, input_size, CONV, hyper)
+
+
+def diagonal_of_input(
+    site: Site, input_size: Ints, kind: Kind, hyper: Hypers
+) -> Network:
+    """The Hessian's diagonal at a layer's input."""
     batch = site.split("diagonal", len(site.weight()[2]))[0]
-    geometry = from_input_size(site, input_size, batch, hyper)
-    check_array(site, "diagonal", geometry.output_shape, "the convolution's output")
-    return _diagonal(geometry, remove(forward(geometry), "x"), ())
+    layer = kind.of_input(site, input_size, batch, hyper)
+    check_array(site, "diagonal", layer.output_shape, "the layer's output")
+    return _diagonal(layer, "x", ())
 
 
 def _batch(site: Site, axes: int) -> int | None:
@@ -168,23 +183,19 @@ def _batch(site: Site, axes: int) -> int | None:
 
 
 def _pulled(
-    site: Site,
-    geometry: Geometry,
-    jacobian: Network,
-    own: tuple[Axis, ...],
-    kept: tuple[str, ...],
+    site: Site, layer: Layer, name: str, own: tuple[Axis, ...], kept: tuple[str, ...]
 ) -> Network:
     """The Hessian between the Jacobian and its copy, over ``own`` axes and copies."""
-    batch = batch_legs(geometry)
-    out = activation(geometry, "d", "o", label_sizes(geometry))
+    batch, out = layer.examples, layer.network.output
     out += copied(out[len(batch) :], batch)
     expected = tuple(axis.size for axis in out)
-    check_array(site, "hessian", expected, "twice the convolution's output")
-    both = paired(jacobian, batch, (*out, *own, *copied(own, batch)))
+    check_array(site, "hessian", expected, "twice the layer's output")
+    both = paired(layer.jacobian(name), batch, (*out, *own, *copied(own, batch)))
     return attach(both, "hessian", len(out), keep=kept)
 
 
-def _diagonal(geometry: Geometry, jacobian: Network, kept: tuple[str, ...]) -> Network:
+def _diagonal(layer: Layer, name: str, kept: tuple[str, ...]) -> Network:
     """A diagonal Hessian between the Jacobian and its copy, at equal positions."""
+    jacobian = layer.jacobian(name)
     both = paired(jacobian, jacobian.output_labels, jacobian.output)
-    return attach(both, "diagonal", len(geometry.output_shape), keep=kept)
+    return attach(both, "diagonal", len(layer.output_shape), keep=kept)

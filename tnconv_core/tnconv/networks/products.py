@@ -15,9 +15,10 @@ from tnconv.axis import Axis
 from tnconv.edits import attach
 from tnconv.network import Input, Network
 from tnconv.networks.checks import Ints, Site
-from tnconv.networks.conv import batch_legs, check_array, composite, legs, plain
+from tnconv.networks.conv import check_array, composite, legs, plain
 from tnconv.networks.geometry import Hyper
-from tnconv.networks.quadratic import copied, flat_weight, ggn_rows, paired
+from tnconv.networks.layer import CONV, Hypers, Kind
+from tnconv.networks.quadratic import copied, ggn_rows, paired
 
 
 def ggn_product(
@@ -35,16 +36,16 @@ def ggn_product(
     >>> ggn_product((5, 2, 9), (10, 5, 4, 7), (4, 2, 3), 3).shape
     (4, 2, 3)
     """
-    site = Site.of(
-        "ggn_product",
-        x=x_shape,
-        sqrt_curvature=sqrt_curvature_shape,
-        vector=vector_shape,
-    )
-    geometry, rows = ggn_rows(site, kernel_size, hyper)
-    check_array(site, "vector", geometry.weight_shape, "the weight")
-    shared = ("v", *batch_legs(geometry))
-    return _applied(rows, shared, rows.output[len(shared) :])
+    site = applied("ggn_product", x_shape, sqrt_curvature_shape, vector_shape)
+    return block_product(site, kernel_size, CONV, hyper)
+
+
+def block_product(site: Site, kernel_size: Ints, kind: Kind, hyper: Hypers) -> Network:
+    """A layer's block of the GGN times a vector."""
+    layer, rows = ggn_rows(site, kernel_size, kind, hyper)
+    expected = tuple(axis.size for axis in layer.weight)
+    check_array(site, "vector", expected, "the weight")
+    return _applied(rows, ("v", *layer.examples), layer.weight)
 
 
 def gram_product(
@@ -62,16 +63,23 @@ def gram_product(
     >>> gram_product((5, 2, 9), (10, 5, 4, 7), (10, 5), 3).shape
     (10, 5)
     """
-    site = Site.of(
-        "gram_product",
-        x=x_shape,
-        sqrt_curvature=sqrt_curvature_shape,
-        vector=vector_shape,
-    )
-    geometry, rows = ggn_rows(site, kernel_size, hyper)
-    row = plain(dict(rows.sizes), "v", *batch_legs(geometry))
+    site = applied("gram_product", x_shape, sqrt_curvature_shape, vector_shape)
+    return rows_product(site, kernel_size, CONV, hyper)
+
+
+def rows_product(site: Site, kernel_size: Ints, kind: Kind, hyper: Hypers) -> Network:
+    """The Gram matrix of a layer's rows times a vector."""
+    layer, rows = ggn_rows(site, kernel_size, kind, hyper)
+    row = plain(dict(rows.sizes), "v", *layer.examples)
     check_array(site, "vector", tuple(axis.size for axis in row), "(v, [batch])")
-    return _applied(rows, flat_weight(geometry).labels, row)
+    return _applied(rows, layer.flat_weight.labels, row)
+
+
+def applied(
+    name: str, x: Sequence[int], sqrt_curvature: Sequence[int], vector: Sequence[int]
+) -> Site:
+    """The site of a matrix of the rows, times a vector."""
+    return Site.of(name, x=x, sqrt_curvature=sqrt_curvature, vector=vector)
 
 
 def kfac_product(
@@ -94,26 +102,32 @@ def kfac_product(
         output_factor=output_factor_shape,
         vector=vector_shape,
     )
+    return factors_product(site, "c", "d")
+
+
+def factors_product(site: Site, reads: str, makes: str) -> Network:
+    """The same with the channel labels that a layer reads and makes; the weight's axes
+    are (g d), c and the kernel's."""
     vector, factor = site.shapes["vector"], site.shapes["input_factor"]
     if len(vector) < 2 or not factor:
         raise site.error(
             f"vector has {len(vector)} axes, input_factor {len(factor)}",
             "give a vector shaped like a weight, and factors (groups, rows, rows)",
         )
-    groups = site.groups(factor[0], out_channels=vector[0])
+    groups = site.groups(factor[0], channels=vector[0])
     axes = legs("k", len(vector) - 2)
     sizes = {"g": groups, "d": vector[0] // groups, "c": vector[1]}
     sizes |= dict(zip(axes, vector[2:], strict=True))
+    inner, out = prod(sizes[label] for label in (reads, *axes)), sizes[makes]
     sizes |= {f"{a}'": size for a, size in sizes.items()}
-    inner, out = prod(vector[1:]), sizes["d"]
     check_array(site, "input_factor", (groups, inner, inner), "(groups, a, a)")
     check_array(site, "output_factor", (groups, out, out), "(groups, d, d)")
     weight = (composite(sizes, "g", "d"), *plain(sizes, "c", *axes))
-    rows = composite(sizes, "c", *axes)
+    rows = composite(sizes, reads, *axes)
     group, other = plain(sizes, "g"), copied((rows,), ())
     operands = (
         Input("input_factor", (*group, rows, *other)),
-        Input("output_factor", (*group, *plain(sizes, "d", "d'"))),
+        Input("output_factor", (*group, *plain(sizes, makes, f"{makes}'"))),
         Input("vector", copied(weight, ("g",))),
     )
     return Network.build(operands, weight, sizes)

@@ -14,21 +14,12 @@ from math import prod
 from typing import Unpack
 
 from tnconv.axis import Axis
-from tnconv.edits import batch, pair, remove, transpose
+from tnconv.edits import batch, pair
 from tnconv.network import Input, Network
 from tnconv.networks.checks import Ints, Site
-from tnconv.networks.conv import (
-    activation,
-    batch_legs,
-    check_array,
-    composite,
-    forward,
-    label_sizes,
-    legs,
-    plain,
-)
-from tnconv.networks.geometry import Geometry, Hyper
-from tnconv.networks.gradient import examples, geometry_of_kernel
+from tnconv.networks.conv import check_array, composite, plain
+from tnconv.networks.geometry import Hyper
+from tnconv.networks.layer import CONV, Hypers, Kind, Layer
 
 
 def conv_weight_vjp_squared_norm(
@@ -48,10 +39,14 @@ def conv_weight_vjp_squared_norm(
     """
     name = "conv_weight_vjp_squared_norm"
     site = Site.of(name, x=x_shape, cotangent=cotangent_shape)
-    geometry = geometry_of_output(site, "cotangent", (), kernel_size, hyper)
-    kept = batch_legs(geometry)
-    gradient = transpose(forward(geometry), "weight", "cotangent", keep=kept)
-    axes = plain(label_sizes(geometry), *kept)
+    return squared_norm(site, kernel_size, CONV, hyper)
+
+
+def squared_norm(site: Site, kernel_size: Ints, kind: Kind, hyper: Hypers) -> Network:
+    """The same for a layer of any kind; so are the other functions on a site."""
+    layer = kind.of_output(site, "cotangent", (), kernel_size, hyper)
+    gradient = layer.gradient("cotangent")
+    axes = plain(dict(gradient.sizes), *layer.examples)
     return paired(gradient, gradient.output_labels, axes)
 
 
@@ -71,11 +66,17 @@ def ggn_diagonal(
     >>> ggn_diagonal((5, 2, 9), (10, 5, 4, 7), 3).shape
     (4, 2, 3)
     """
-    site = _site("ggn_diagonal", x_shape, sqrt_curvature_shape)
-    geometry, rows = ggn_rows(site, kernel_size, hyper)
-    kept = plain(label_sizes(geometry), *examples(geometry, per_example))
-    weight = rows.output[-2 - geometry.axes :]
-    return paired(rows, rows.output_labels, (*kept, *weight))
+    site = rooted("ggn_diagonal", x_shape, sqrt_curvature_shape)
+    return diagonal(site, kernel_size, per_example, CONV, hyper)
+
+
+def diagonal(
+    site: Site, kernel_size: Ints, per_example: bool, kind: Kind, hyper: Hypers
+) -> Network:
+    """The diagonal of the GGN."""
+    layer, rows = ggn_rows(site, kernel_size, kind, hyper)
+    kept = plain(dict(rows.sizes), *layer.kept(per_example))
+    return paired(rows, rows.output_labels, (*kept, *layer.weight))
 
 
 def ggn_block(
@@ -92,10 +93,14 @@ def ggn_block(
     >>> ggn_block((5, 2, 9), (10, 5, 4, 7), 3).shape
     (24, 24)
     """
-    site = _site("ggn_block", x_shape, sqrt_curvature_shape)
-    geometry, rows = ggn_rows(site, kernel_size, hyper)
-    shared = ("v", *batch_legs(geometry))
-    weight = (flat_weight(geometry),)
+    site = rooted("ggn_block", x_shape, sqrt_curvature_shape)
+    return block(site, kernel_size, CONV, hyper)
+
+
+def block(site: Site, kernel_size: Ints, kind: Kind, hyper: Hypers) -> Network:
+    """The layer's block of the GGN."""
+    layer, rows = ggn_rows(site, kernel_size, kind, hyper)
+    shared, weight = ("v", *layer.examples), (layer.flat_weight,)
     return paired(rows, shared, (*weight, *copied(weight, shared)))
 
 
@@ -113,10 +118,15 @@ def gram(
     >>> gram((5, 2, 9), (10, 5, 4, 7), 3).shape
     (50, 50)
     """
-    site = _site("gram", x_shape, sqrt_curvature_shape)
-    geometry, rows = ggn_rows(site, kernel_size, hyper)
-    shared = flat_weight(geometry).labels
-    row = (composite(dict(rows.sizes), "v", *batch_legs(geometry)),)
+    site = rooted("gram", x_shape, sqrt_curvature_shape)
+    return rows_gram(site, kernel_size, CONV, hyper)
+
+
+def rows_gram(site: Site, kernel_size: Ints, kind: Kind, hyper: Hypers) -> Network:
+    """The inner products of the rows of a layer."""
+    layer, rows = ggn_rows(site, kernel_size, kind, hyper)
+    shared = layer.flat_weight.labels
+    row = (composite(dict(rows.sizes), "v", *layer.examples),)
     return paired(rows, shared, (*row, *copied(row, shared)))
 
 
@@ -135,12 +145,18 @@ def jacobian_gram(
     (140, 140)
     """
     site = Site.of("jacobian_gram", x=x_shape)
+    return outputs_gram(site, out_channels, kernel_size, CONV, hyper)
+
+
+def outputs_gram(
+    site: Site, out_channels: int, kernel_size: Ints, kind: Kind, hyper: Hypers
+) -> Network:
+    """A layer's weight Jacobian times its adjoint."""
     channels = site.whole("out_channels", out_channels, 0)
-    geometry = geometry_of_kernel(site, channels, kernel_size, hyper)
-    jacobian = remove(forward(geometry), "weight")
-    shared, sizes = flat_weight(geometry).labels, label_sizes(geometry)
-    out = activation(geometry, "d", "o", sizes)
-    row = (composite(sizes, *(label for axis in out for label in axis.labels)),)
+    layer = kind.of_kernel(site, channels, kernel_size, hyper)
+    jacobian, shared = layer.jacobian("weight"), layer.flat_weight.labels
+    labels = (label for axis in layer.network.output for label in axis.labels)
+    row = (composite(dict(jacobian.sizes), *labels),)
     return paired(jacobian, shared, (*row, *copied(row, shared)))
 
 
@@ -169,20 +185,27 @@ def ekfac_correction(
         input_basis=input_basis_shape,
         output_basis=output_basis_shape,
     )
-    geometry, rows = ggn_rows(site, kernel_size, hyper)
-    sizes = dict(rows.sizes)
-    spans = {"input": ("c", *legs("k", geometry.axes)), "output": ("d",)}
+    return rotated_diagonal(site, kernel_size, CONV, hyper)
+
+
+def rotated_diagonal(
+    site: Site, kernel_size: Ints, kind: Kind, hyper: Hypers
+) -> Network:
+    """The diagonal of the GGN in bases of what a layer reads and of what it makes."""
+    layer, rows = ggn_rows(site, kernel_size, kind, hyper)
+    sizes, groups = dict(rows.sizes), rows.sizes["g"]
+    spans = {"input": layer.feature_labels, "output": (layer.makes,)}
     bases = []
     for side, labels in spans.items():
         shape, column = site.shapes[f"{side}_basis"], side[0] + "b"
         inner = prod(sizes[label] for label in labels)
         columns = shape[2] if len(shape) == 3 else inner
-        expected = (geometry.groups, inner, columns)
+        expected = (groups, inner, columns)
         check_array(site, f"{side}_basis", expected, "(groups, rows, basis vectors)")
         sizes[column] = columns
         axes = (*plain(sizes, "g"), composite(sizes, *labels), *plain(sizes, column))
         bases.append(Input(f"{side}_basis", axes, conjugate=True))
-    output = plain(sizes, "v", *batch_legs(geometry), "g", "ob", "ib")
+    output = plain(sizes, "v", *layer.examples, "g", "ob", "ib")
     rotated = Network.build((*rows.operands, *bases), output, sizes, rows.scale)
     return paired(rotated, rotated.output_labels, output[-3:])
 
@@ -203,39 +226,16 @@ def copied(axes: Iterable[Axis], shared: Iterable[str]) -> tuple[Axis, ...]:
     )
 
 
-def flat_weight(geometry: Geometry) -> Axis:
-    """The flattened weight as one axis."""
-    labels = ("g", "d", "c", *legs("k", geometry.axes))
-    return composite(label_sizes(geometry), *labels)
-
-
-def ggn_rows(site: Site, kernel_size: Ints, hyper: Hyper) -> tuple[Geometry, Network]:
-    """The geometry of a site, and the rows: axes v, the batch, those of the weight."""
+def ggn_rows(
+    site: Site, kernel_size: Ints, kind: Kind, hyper: Hypers
+) -> tuple[Layer, Network]:
+    """The layer of a site, and the rows: axes v, the batch, those of the weight."""
     shape = site.shapes["sqrt_curvature"]
-    geometry = geometry_of_output(site, "sqrt_curvature", shape[:1], kernel_size, hyper)
-    kept = batch_legs(geometry)
-    gradient = transpose(forward(geometry), "weight", "sqrt_curvature", keep=kept)
-    return geometry, batch(gradient, ("sqrt_curvature",), shape[0])
+    layer = kind.of_output(site, "sqrt_curvature", shape[:1], kernel_size, hyper)
+    gradient = layer.gradient("sqrt_curvature")
+    return layer, batch(gradient, ("sqrt_curvature",), shape[0])
 
 
-def geometry_of_output(
-    site: Site, name: str, leading: tuple[int, ...], kernel_size: Ints, hyper: Hyper
-) -> Geometry:
-    """The geometry where array ``name`` has ``leading`` axes, then an output's."""
-    axes = site.spatial_axes("x", kernel_size=kernel_size)
-    batched = site.spatial_rank("x", axes) - 1
-    shape, first = site.shapes[name], len(leading) + batched
-    if len(shape) != first + 1 + axes:
-        wanted = ("v, " * len(leading)) + ("batch, " * batched)
-        raise site.error(
-            f"{name} has {len(shape)} axes, x has {axes} spatial ones",
-            f"give ({wanted}out_channels, *output_size)",
-        )
-    geometry = geometry_of_kernel(site, shape[first], kernel_size, hyper)
-    expected = (*leading, *geometry.output_shape)
-    check_array(site, name, expected, "the convolution's output asks for")
-    return geometry
-
-
-def _site(name: str, x: Sequence[int], sqrt_curvature: Sequence[int]) -> Site:
+def rooted(name: str, x: Sequence[int], sqrt_curvature: Sequence[int]) -> Site:
+    """The site of an operation on an input and a square root of the curvature."""
     return Site.of(name, x=x, sqrt_curvature=sqrt_curvature)

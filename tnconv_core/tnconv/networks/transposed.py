@@ -90,11 +90,8 @@ def conv_transpose_input_vjp(
     site = Site.of(
         "conv_transpose_input_vjp", weight=weight_shape, cotangent=cotangent_shape
     )
-    in_channels, _, kernel = site.weight()
-    batch = site.split("cotangent", len(kernel))[0]
-    spatial = site.per_axis("input_size", input_size, len(kernel), 1)
-    x = (*(() if batch is None else (batch,)), in_channels, *spatial)
-    geometry = transposed_geometry(site.adding("x", x), **hyper)
+    batch = site.split("cotangent", len(site.weight()[2]))[0]
+    geometry = transposed_from_input_size(site, input_size, batch, hyper)
     _check_cotangent(site, geometry)
     return transpose(transposed_forward(geometry), "x", "cotangent")
 
@@ -181,6 +178,17 @@ def transposed_of_kernel(
     )
     weight = (in_channels, out_channels // groups, *kernel)
     return transposed_geometry(site.adding("weight", weight), **hyper)
+
+
+def transposed_from_input_size(
+    site: Site, input_size: Ints, batch: int | None, hyper: TransposedHyper
+) -> Geometry:
+    """The associated convolution where the input's spatial size is given and the weight
+    known."""
+    in_channels, _, kernel = site.weight()
+    spatial = site.per_axis("input_size", input_size, len(kernel), 1)
+    x = (*(() if batch is None else (batch,)), in_channels, *spatial)
+    return transposed_geometry(site.adding("x", x), **hyper)
 
 
 def _check_cotangent(site: Site, geometry: Geometry) -> None:

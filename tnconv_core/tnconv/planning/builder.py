@@ -15,7 +15,6 @@ from typing import Any
 from tnconv.axis import Axis
 from tnconv.execution.program import (
     AddInto,
-    AxisMap,
     Conjugate,
     Constant,
     Gram,
@@ -52,6 +51,8 @@ class Builder:
         self.inputs = len(self.shapes)
         self.steps: list[Step] = []
         self.cost = Cost()
+        #: the strides of registers, as far as they were asked for
+        self.strides: dict[int, list[int]] = {}
         self._known: dict[Step, int] = {}
 
     # ---- steps
@@ -113,8 +114,11 @@ class Builder:
         """Labels from the slowest to the fastest in memory; of two at one pace (the
         legs of a window) the longer counts as faster, then the later name."""
         wanted, order = set(labels), value.order(self.sizes)
-        absent = sorted(wanted.difference(order), key=lambda a: (self.sizes[a], a))
-        return [a for a in order if a in wanted] + absent
+        found = [a for a in order if a in wanted]
+        if len(found) < len(wanted):
+            absent = wanted.difference(found)
+            found += sorted(absent, key=lambda a: (self.sizes[a], a))
+        return found
 
     def fuses(self, value: Value, groups: Groups) -> bool:
         """Whether each group of labels is one dimension without moving data."""
@@ -176,15 +180,13 @@ class Builder:
         copy = copy or (own and not contiguous)
         if not copy and not self.machine.strided:
             copy = overlaps(value, self.sizes)
-        sizes = tuple([self.sizes[label] for label in dims])
-        maps = self.maps(value, dims, copy)
-        return self.add(View((value.register,), shape, maps, sizes, copy))
+        return self.look(value, dims, shape, copy)
 
-    def maps(
-        self, value: Value, dims: Sequence[str], copy: bool
-    ) -> tuple[AxisMap, ...]:
-        """The axes of a value as maps over numbered dimensions."""
-        return axis_maps(value.axes, dims)
+    def look(self, value: Value, dims: Sequence[str], shape: Shape, copy: bool) -> int:
+        """The value over the labels ``dims``, fused to a shape: a view, or a copy."""
+        sizes = tuple([self.sizes[label] for label in dims])
+        maps = axis_maps(value.axes, dims)
+        return self.add(View((value.register,), shape, maps, sizes, copy))
 
     def matrix(
         self, value: Value, ahead: Groups, rows: Sequence[str], columns: Sequence[str]

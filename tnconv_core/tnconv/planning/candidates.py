@@ -50,10 +50,12 @@ def candidates(
     itemsize: int,
     options: Options,
     limit: int = 8,
+    chosen: Planned | None = None,
 ) -> tuple[Candidate, ...]:
     """At most ``limit`` plans with different programs, the chosen one first.
 
-    The others are in the order of their predicted time. Raises what
+    That is the one the search finds, or the one given (from a store). The others are in
+    the order of their predicted time. Raises what
     :func:`tnconv.planning.planner.plan_network` raises.
 
     >>> from tnconv import networks
@@ -65,7 +67,8 @@ def candidates(
     >>> len({plan.planned.program for plan in found})
     3
     """
-    chosen = plan_network(network, machine, itemsize, options)
+    if chosen is None:
+        chosen = plan_network(network, machine, itemsize, options)
     programs = {chosen.program}
     found: list[Candidate] = []
     job = _Job(machine, itemsize, options, WORST * chosen.seconds)

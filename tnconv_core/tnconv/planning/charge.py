@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tnconv.execution.liveness import peak_bytes
+from tnconv.execution.liveness import peaks
 from tnconv.execution.program import Program, size_of
 from tnconv.network import Network
 from tnconv.planning.machine import Machine
+from tnconv.planning.rates import fresh
 from tnconv.planning.workspace import workspace
 
 #: what it costs to hold as many bytes again as inputs and result, as a share of the
@@ -54,12 +55,12 @@ class Charge:
     def held(self, program: Program) -> Held:
         """The bytes that a program holds at its worst moment."""
         beside = workspace(self.machine, self.itemsize)
-        arrays = peak_bytes(program, self.itemsize, lambda step, shapes: 0)
-        return Held(arrays, peak_bytes(program, self.itemsize, beside))
+        return Held(*peaks(program, self.itemsize, beside))
 
     def faults(self, held: Held) -> float:
-        """Seconds that the arrays take to be faulted in."""
-        return held.arrays / self.machine.fresh
+        """Seconds that the arrays take to be faulted in, as results of their size do:
+        less than that is kept by the allocator, which is shown what a program holds."""
+        return fresh(held.arrays, self.machine)
 
     def is_free(self, held: Held) -> bool:
         """Whether no rent is paid."""

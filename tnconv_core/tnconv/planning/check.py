@@ -15,7 +15,7 @@ from tnconv.errors import NetworkError
 from tnconv.network import Network, SubNetwork
 from tnconv.planning.blocks import Cut, cut_labels, cut_network, turns_of
 from tnconv.planning.builder import Builder, Value
-from tnconv.planning.estimator import Estimator
+from tnconv.planning.estimator import Estimator, TooDearError
 from tnconv.planning.pairs import twin_meetings
 from tnconv.planning.plan import Blocks, Plan, PlanStep
 from tnconv.planning.planned import Trace
@@ -25,8 +25,9 @@ from tnconv.planning.site import Form, Site, Variant
 from tnconv.planning.sites import meetings
 from tnconv.splice import splice_all
 
-#: turns of a loop that a plan may ask for
+#: turns of a loop that a plan may ask for, and seconds a step may be predicted to take
 TURNS = 1 << 16
+SLOWEST = 3600.0
 
 Forms = Mapping[str, Form]
 
@@ -138,16 +139,26 @@ def _is_alone(problem: Problem, rules: tuple[int, ...]) -> bool:
 
 
 def guarded(forms: Forms) -> dict[str, Form]:
-    """Forms that write only the variants they offer, and raise UnfitPlanError else."""
+    """Forms that write only the variants they offer, none that takes ages; else they
+    raise UnfitPlanError."""
     return {name: _guarded(form) for name, form in forms.items()}
 
 
 def _guarded(form: Form) -> Form:
     def emit(builder: Builder, site: Site, variant: Variant) -> Value:
-        sizes, shapes = builder.sizes, builder.shapes
-        scratch = Estimator(sizes, builder.machine, builder.itemsize, shapes)
-        if variant not in form.variants(scratch, site):
+        if variant not in form.variants(_scratch(builder), site):
             raise UnfitPlanError(f"the form {form.name} is not offered as {variant}")
+        scratch = _scratch(builder)
+        scratch.limit = SLOWEST
+        try:  # an estimate writes the first turn of a loop, however many there are
+            form.emit(scratch, site, variant)
+        except TooDearError as error:
+            raise UnfitPlanError(f"the form {form.name} would take ages") from error
         return form.emit(builder, site, variant)
 
     return replace(form, emit=emit)
+
+
+def _scratch(builder: Builder) -> Estimator:
+    """A builder with the same registers, for what is not kept."""
+    return Estimator(builder.sizes, builder.machine, builder.itemsize, builder.shapes)

@@ -7,7 +7,7 @@ and the backend's own convolution by role and kind of grouping.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,7 @@ from tnconv.planning.strides import (
     turned_bytes,
 )
 
-__all__ = ["Cost", "price"]
+__all__ = ["Cost", "copy_cost", "price"]
 
 if TYPE_CHECKING:
     from tnconv.planning.builder import Builder
@@ -65,9 +65,14 @@ def _view(step: View, builder: Builder) -> Cost:
     m = builder.machine
     if not step.copy:
         return Cost(m.view)
-    nbytes = size_of(step.shape) * builder.itemsize
     there = moves(step.maps, strides_of(step.sources[0], builder), len(step.dims))
-    run = inner_run(step.dims, there, row_major(step.dims))
+    return copy_cost(step.dims, there, builder)
+
+
+def copy_cost(dims: Shape, there: Sequence[int], builder: Builder) -> Cost:
+    """A view that is copied: ``there``, how far each dimension moves in the source."""
+    m, nbytes = builder.machine, size_of(dims) * builder.itemsize
+    run = inner_run(dims, there, row_major(dims))
     return Cost(m.view + m.call + copy_seconds(nbytes, run, builder), 0, 2 * nbytes)
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
 
-from tnconv.execution.program import Step
-from tnconv.planning.builder import Builder
-from tnconv.planning.cost import Cost, price
+from tnconv.execution.program import Shape, Step, View
+from tnconv.planning.builder import Builder, Value
+from tnconv.planning.cost import Cost, copy_cost, price
+from tnconv.planning.strides import fused, paces
 
 
 class TooDearError(Exception):
@@ -33,6 +34,20 @@ class Estimator(Builder):
         self.shapes.append(step.shape)
         self.charge(price(step, self))
         return len(self.shapes) - 1
+
+    def look(self, value: Value, dims: Sequence[str], shape: Shape, copy: bool) -> int:
+        """Price a view by how far its labels move: no maps are made."""
+        sizes = tuple([self.sizes[label] for label in dims])
+        there = paces(value, dims, self)
+        self.steps.append(View((value.register,), shape, (), sizes, copy))
+        self.shapes.append(shape)
+        register = len(self.shapes) - 1
+        if copy:
+            self.charge(copy_cost(sizes, there, self))
+        else:
+            self.strides[register] = fused(shape, sizes, there)
+            self.charge(Cost(self.machine.view))
+        return register
 
     def charge(self, cost: Cost) -> None:
         """Add to the price; raises TooDearError beyond the limit."""
@@ -74,3 +89,6 @@ class Sketch(Estimator):
 
     def add(self, step: Step) -> int:
         return Builder.add(self, step)
+
+    def look(self, value: Value, dims: Sequence[str], shape: Shape, copy: bool) -> int:
+        return Builder.look(self, value, dims, shape, copy)

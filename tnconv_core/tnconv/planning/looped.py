@@ -10,12 +10,12 @@ One block stands for all while a cut is chosen; the cut that is chosen is writte
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from heapq import heapify, heappop, heappush
 
 from tnconv.errors import NetworkError
-from tnconv.execution.program import Pad, Spectral, size_of
-from tnconv.network import Input, Network, SubNetwork
+from tnconv.execution.program import size_of
+from tnconv.network import Network, SubNetwork
 from tnconv.planning.blocks import (
     Cut,
     CutBlock,
@@ -25,20 +25,20 @@ from tnconv.planning.blocks import (
     loop_program,
     turns_of,
 )
-from tnconv.planning.builder import Builder
 from tnconv.planning.charge import Charge, Held
-from tnconv.planning.estimator import Sketch
-from tnconv.planning.lower import Lowered, lower
-from tnconv.planning.plan import Blocks, Plan
+from tnconv.planning.lower import Lowered, lower_block, sketch
+from tnconv.planning.plan import Blocks
+from tnconv.planning.repeats import Repeats
 from tnconv.planning.rivals import Planned, form_table
+from tnconv.planning.route import Route
 from tnconv.planning.site import NotHereError
 from tnconv.planning.turns import turn_seconds, whole_seconds
 
 #: blocks of a plan that pays no rent are looked for where holding its arrays costs
 #: this share of the time
 WORTH = 0.05
-#: labels that are tried, most widely carried first
-LABELS = 4
+#: how far to trust what a cut is charged at least
+TRUST = 0.99
 #: cuts that are written out, if the best is not what its sample said
 TRIES = 3
 
@@ -52,8 +52,9 @@ def looped(planned: Planned, charge: Charge) -> Planned:
     if charge.is_free(held) and charge.faults(held) <= WORTH * planned.seconds:
         return planned
     whole = charge.price(planned.seconds, held)
-    for _, cut in _cuts(_Whole.of(planned, charge, held), whole)[:TRIES]:
-        found = blocked(planned, cut, charge)
+    parts = _Whole.of(planned, charge, held)
+    for _, cut in _cuts(parts, whole)[:TRIES]:
+        found = blocked(planned, parts.route, cut, charge)
         if found and charge.price(found.seconds, charge.held(found.program)) < whole:
             return found
     return planned
@@ -61,57 +62,49 @@ def looped(planned: Planned, charge: Charge) -> Planned:
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """The plan in one piece, and what blocks do not save of it: ``seconds`` of the
-    steps on memory that costs nothing, and the products called by each. Most blocks
-    read no padding, and transforms of a block are shorter: these do not count."""
+    """The plan in one piece, laid out and in parts."""
 
     planned: Planned
     charge: Charge
     held: Held
-    seconds: float
-    calls: int
+    route: Route
+    parts: Repeats
 
     @classmethod
     def of(cls, planned: Planned, charge: Charge, held: Held) -> _Whole:
         """What blocks of a plan are compared with."""
-        program = planned.program
-        shapes = [shape for _, shape in program.inputs]
-        calm = replace(charge.machine, fresh=float("inf"))
-        sketch, saved = Sketch({}, calm, charge.itemsize, shapes), 0.0
-        for step in program.steps:
-            before = sketch.cost.seconds
-            sketch.add(step)
-            if isinstance(step, (Pad, Spectral)):
-                saved += sketch.cost.seconds - before
-        calls = sum(len(step.sources) > 1 for step in program.steps)
-        return cls(planned, charge, held, sketch.cost.seconds - saved, calls)
+        network, route = planned.plan.network, Route.of(planned.plan, form_table())
+        return cls(planned, charge, held, route, Repeats.of(route, network, charge))
 
-    def least(self, cut: Cut) -> float:
-        """What blocks are charged at least: results are added up, and a block takes and
-        holds its share at least."""
-        charge, network = self.charge, self.planned.plan.network
-        turns = turns_of(network, cut)
-        result = size_of(self.planned.program.shape) * charge.itemsize
-        if cut.label not in network.output_labels:
-            result *= turns
-        calls = charge.machine.call * (2 * turns + self.calls * (turns - 1))
-        seconds = self.seconds + calls + result / charge.machine.add
-        part = Held(self.held.arrays // turns, self.held.peak // turns)
-        return charge.price(seconds, part)
+    @property
+    def network(self) -> Network:
+        """The network that is cut."""
+        return self.planned.plan.network
+
+    def cuts(self, label: str) -> list[Cut]:
+        """Blocks from half of a label down to single values."""
+        size, found = self.network.sizes[label], []
+        while size > 1:
+            size = -(-size // 2)
+            found.append(Cut(label, size))
+        return found
 
     def sampled(self, cut: Cut) -> float:
-        """What blocks are charged if all are like one in the middle; inf where the plan
-        has none."""
-        plan, charge = self.planned.plan, self.charge
-        turns = turns_of(plan.network, cut)
+        """What blocks are charged if all are like one in the middle, or along a kernel
+        like the first; inf where the plan has none."""
+        charge, network = self.charge, self.network
+        turns = turns_of(network, cut)
+        along = any([op.kernel == cut.label for op in network.patterns])
         try:
-            block = cut_block(plan.network.without(), cut, (turns - 1) // 2)
-            body = _body(plan, block.network, charge, Sketch)
+            block = cut_block(
+                network.without(), cut, 0 if along else (turns - 1) // 2
+            ).network
+            body = sketch(self.route, block, charge.machine, charge.itemsize)
         except (NetworkError, NotHereError):
             return float("inf")
-        share = plan.network.sizes[cut.label] / cut.size
-        program, result_shape = body.program, self.planned.program.shape
-        around = turn_seconds(program, plan.network.arguments, result_shape, charge)
+        share = network.sizes[cut.label] / cut.size
+        result_shape = self.planned.program.shape
+        around = turn_seconds(body.program, network.arguments, result_shape, charge)
         seconds = share * body.seconds + turns * around
         seconds += whole_seconds(result_shape, charge)
         inside = charge.held(body.program)
@@ -125,89 +118,78 @@ def _is_nested(network: Network) -> bool:
 
 
 def _cuts(whole: _Whole, price: float) -> list[tuple[float, Cut]]:
-    """The best cut of each label below a price, the cheapest first."""
+    """Cuts below a price, the cheapest first.
+
+    They are sampled in the order of what they are charged at least, until none that is
+    left can be cheaper; larger and smaller blocks of a label wait until one of it was.
+    """
+    ways = [_Way(whole, label, price / TRUST) for label in cut_labels(whole.network)]
+    waiting = [(way.least(way.start), n, way.start) for n, way in enumerate(ways)]
+    heapify(waiting)
     found: list[tuple[float, Cut]] = []
-    for label in _labels(whole.planned.plan.network):
-        best = _best_cut(whole, label, min((p for p, _ in found), default=price))
-        if best is not None:
-            found.append(best)
-    return sorted(found, key=lambda option: option[0])
+    while waiting and TRUST * waiting[0][0] < price:
+        _, n, at = heappop(waiting)
+        way = ways[n]
+        sampled = whole.sampled(way.cuts[at])
+        if sampled < price:
+            price = sampled
+            found.append((sampled, way.cuts[at]))
+        for more in way.beside(at):
+            heappush(waiting, (way.least(more), n, more))
+    return found[::-1]
 
 
-def _best_cut(whole: _Whole, label: str, price: float) -> tuple[float, Cut] | None:
-    """The cheapest cut of a label below a price: the largest blocks that pay no rent,
-    or else larger ones as long as these are cheaper, or else smaller ones."""
-    cuts = [Cut(label, n) for n in _halvings(whole.planned.plan.network.sizes[label])]
-    start = _start(whole, len(cuts))
-    best: tuple[float, Cut] | None = None
-    for cut in cuts[start::-1]:
-        found = _below(whole, cut, price)
-        if found is None and best is not None:
-            break
-        if found is not None:
-            price, best = found, (found, cut)
-    if best is None or best[1] == cuts[start]:
-        for cut in cuts[start + 1 :]:
-            found = _below(whole, cut, price)
-            if found is None:
-                break
-            price, best = found, (found, cut)
-    return best
+class _Way:
+    """The cuts of a label, and what each is charged at least; not worked out from
+    ``limit`` on."""
+
+    def __init__(self, whole: _Whole, label: str, limit: float) -> None:
+        self.cuts, self._whole, self._limit = whole.cuts(label), whole, limit
+        self._least: dict[int, float] = {}
+        self._waited: set[int] = set()
+        self.start = self._lowest()
+        self._waited.add(self.start)
+
+    def least(self, at: int) -> float:
+        """What one of them is charged at least."""
+        found = self._least.get(at)
+        if found is None:
+            found = self._whole.parts.least(self.cuts[at], self._limit)
+            self._least[at] = found
+        return found
+
+    def beside(self, at: int) -> list[int]:
+        """The next larger and smaller blocks, if they did not come before."""
+        found = [n for n in (at - 1, at + 1) if 0 <= n < len(self.cuts)]
+        found = [n for n in found if n not in self._waited]
+        self._waited.update(found)
+        return found
+
+    def _lowest(self) -> int:
+        """From the largest blocks that pay no rent on, larger or smaller ones as long
+        as they promise more."""
+        at, peak = 0, self._whole.held.peak / 2
+        while peak > self._whole.charge.free and at + 1 < len(self.cuts):
+            at, peak = at + 1, peak / 2
+        for step in (1, -1):
+            while 0 <= at + step < len(self.cuts):
+                if self.least(at + step) >= self.least(at):
+                    break
+                at += step
+        return at
 
 
-def _start(whole: _Whole, count: int) -> int:
-    """How often a label is halved until the rent would be gone."""
-    halved, peak = 1, whole.held.peak / 2
-    while peak > whole.charge.free and halved < count:
-        halved, peak = halved + 1, peak / 2
-    return halved - 1
-
-
-def _below(whole: _Whole, cut: Cut, price: float) -> float | None:
-    if whole.least(cut) >= price:
-        return None
-    found = whole.sampled(cut)
-    return found if found < price else None
-
-
-def _labels(network: Network) -> list[str]:
-    """Labels to cut: those that most arrays carry, the result's before others. An
-    array carries the outputs of the patterns that read it, too."""
-    arrays = [set(op.labels) for op in network.operands if isinstance(op, Input)]
-    for op in network.patterns:
-        for labels in arrays:
-            labels |= {op.output} if op.input in labels else set()
-    kept = set(network.output_labels)
-
-    def rank(label: str) -> tuple[int, bool]:
-        return -sum(label in labels for labels in arrays), label not in kept
-
-    return sorted(cut_labels(network), key=rank)[:LABELS]
-
-
-def _halvings(size: int) -> Iterator[int]:
-    """Blocks from half of a size down to single values."""
-    while size > 1:
-        size = -(-size // 2)
-        yield size
-
-
-def blocked(planned: Planned, cut: Cut, charge: Charge) -> Planned | None:
+def blocked(planned: Planned, route: Route, cut: Cut, charge: Charge) -> Planned | None:
     """The plan in blocks; None where a block has no such plan."""
-    plan = planned.plan
     bodies: dict[Network, Lowered] = {}
     try:
-        blocks = cut_network(plan.network.without(), cut)
-        for network in dict.fromkeys(block.network for block in blocks):
-            bodies[network] = _body(plan, network, charge, Builder)
+        blocks = cut_network(planned.plan.network.without(), cut)
+        for network in dict.fromkeys([block.network for block in blocks]):
+            body = lower_block(route, network, charge.machine, charge.itemsize)
+            bodies[network] = body
     except (NetworkError, NotHereError):
         return None
     return _assembled(planned, cut, blocks, bodies, charge)
-
-
-def _body(plan: Plan, network: Network, charge: Charge, kind: type[Builder]) -> Lowered:
-    steps = replace(plan, network=network)
-    return lower(steps, charge.machine, charge.itemsize, form_table(), {}, kind)
 
 
 def _assembled(

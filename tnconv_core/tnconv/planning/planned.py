@@ -48,7 +48,7 @@ class Found:
     ) -> Planned:
         """The plan as a program."""
         plan = self.plan
-        done = lower(plan, machine, itemsize, forms, self.parts)
+        done, lines = lower(plan, machine, itemsize, forms, self.parts)
         peak = peak_bytes(done.program, itemsize, workspace(machine, itemsize))
         return Planned(
             plan.network,
@@ -59,7 +59,7 @@ class Found:
             done.flops,
             done.bytes,
             peak,
-            done.lines,
+            lines,
             (),
         )
 

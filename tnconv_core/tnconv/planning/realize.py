@@ -14,6 +14,7 @@ from tnconv.planning.looped import blocked
 from tnconv.planning.machine import Machine
 from tnconv.planning.plan import Blocks, Plan
 from tnconv.planning.planned import Found, Planned, nothing
+from tnconv.planning.route import Route
 from tnconv.planning.site import Form, NotHereError
 from tnconv.planning.workspace import workspace
 
@@ -36,10 +37,11 @@ def realized(
     if blocks is None:
         return whole
     charge = Charge.of(plan.network, machine, itemsize, 0.0)
-    cut = blocked(whole, Cut(blocks.label, blocks.size), charge)
-    if cut is None:
+    route, cut = Route.of(plan, forms), Cut(blocks.label, blocks.size)
+    in_blocks = blocked(whole, route, cut, charge)
+    if in_blocks is None:
         raise NotHereError
-    return cut
+    return in_blocks
 
 
 def _programs(

@@ -10,6 +10,7 @@ from tnconv.execution.program import AxisMap, MultiplySum, Shape, View
 
 if TYPE_CHECKING:
     from tnconv.planning.builder import Builder
+    from tnconv.planning.value import Value
 
 #: elements of a cache line, in single precision
 LINE = 16
@@ -37,13 +38,19 @@ def moves(maps: tuple[AxisMap, ...], strides: Sequence[int], count: int) -> list
 
 def strides_of(register: int, builder: Builder) -> list[int]:
     """The strides of a register: of a view, those of what it looks at."""
+    found = builder.strides.get(register)
+    if found is None:
+        found = builder.strides[register] = _strides_of(register, builder)
+    return found
+
+
+def _strides_of(register: int, builder: Builder) -> list[int]:
     at = register - builder.inputs
     step = builder.steps[at] if 0 <= at < len(builder.steps) else None
     if not isinstance(step, View) or step.copy:
         return row_major(builder.shapes[register])
     below = strides_of(step.sources[0], builder)
-    found = moves(step.maps, below, len(step.dims))
-    return found if step.dims == step.shape else _fused(step, found)
+    return fused(step.shape, step.dims, moves(step.maps, below, len(step.dims)))
 
 
 def spanned(register: int, builder: Builder) -> int:
@@ -59,18 +66,31 @@ def spanned(register: int, builder: Builder) -> int:
     return min(prod(builder.shapes[register]), LINE * own)
 
 
-def _fused(step: View, strides: Sequence[int]) -> list[int]:
-    """The strides after fusing: each group moves as its last dimension does."""
-    found, at = [], len(step.dims)
-    for size in reversed(step.shape):
+def fused(shape: Shape, dims: Shape, strides: list[int]) -> list[int]:
+    """The strides of ``dims`` fused to ``shape``: each group moves as its last
+    dimension does."""
+    if shape == dims:
+        return strides
+    found, at = [], len(dims)
+    for size in reversed(shape):
         length, stride = 1, 1
         while at and length < size:
             at -= 1
-            if length == 1 and step.dims[at] > 1:
+            if length == 1 and dims[at] > 1:
                 stride = strides[at]
-            length *= step.dims[at]
+            length *= dims[at]
         found.append(stride)
     return found[::-1]
+
+
+def paces(value: Value, dims: Sequence[str], builder: Builder) -> list[int]:
+    """How far each label moves in memory, through the view that the register may be."""
+    strides = strides_of(value.register, builder)
+    moved = dict.fromkeys(dims, 0)
+    for axis, stride in zip(value.axes, strides, strict=True):
+        for label, by in axis.terms:
+            moved[label] += by * stride
+    return list(moved.values())
 
 
 def inner_run(dims: Shape, there: Sequence[int], here: Sequence[int]) -> Run:
@@ -79,11 +99,10 @@ def inner_run(dims: Shape, there: Sequence[int], here: Sequence[int]) -> Run:
     ``here`` and ``there`` are the strides of the two arrays that are walked together;
     loops are nested in the order of the first.
     """
-    order = sorted(
-        (d for d, size in enumerate(dims) if size > 1), key=lambda d: -abs(here[d])
-    )
+    order = sorted([(abs(here[d]), -d) for d, size in enumerate(dims) if size > 1])
     length, first, second = 1, 1, 1
-    for d in reversed(order):
+    for _, d in order:
+        d = -d
         if length == 1:
             first, second = here[d], there[d]
         elif here[d] != first * length or there[d] != second * length:

@@ -98,8 +98,12 @@ def _call_seconds(
     arrays = [groups * a * b for a, b in zip(each, lengths, strict=True)]
     channels = (rows if role == "weight" else summed, columns)
     rate = m.native[role, kind_of(groups, *channels)]
-    share = rate.share(len(found), gap > 1) / steps**rate.stride
+    # what stands beside the convolution may be axes of the map
+    dims = [len(found)] if role == "weight" or rows == 1 else m.native_dims
+    shares = [rate.share(n, gap > 1) for n in dims if n >= len(found)]
+    share = max(shares) / steps**rate.stride
     flops = 2 * groups * rows * summed * columns * taps * space / share
+    space *= 1 if role == "weight" else rows
     elements = arrays[0] + arrays[1], arrays[2]
     work = rate.seconds(flops, channels, taps, space, elements)
     packed = sum([fresh(n * o.itemsize, m) for n in arrays])

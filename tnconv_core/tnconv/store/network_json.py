@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
+from math import prod
 from typing import Any
 
 from tnconv.axis import Axis
@@ -23,8 +24,8 @@ from tnconv.store.reading import (
 
 #: sub-networks inside one another
 DEEPEST = 8
-#: the longest legs of a pattern, its kernel leg, and labels of a network
-LONGEST_LEG, LONGEST_KERNEL, LABELS = 1 << 26, 1 << 16, 1 << 10
+#: the longest leg of a pattern; kernel positions, and labels, of a network
+LONGEST_LEG, POSITIONS, LABELS = 1 << 26, 1 << 22, 1 << 10
 
 
 def network_record(network: Network) -> dict[str, Any]:
@@ -81,6 +82,9 @@ def read_network(value: Any, depth: int = 0) -> Network:
     above, below = items(found["scale"], "scale", 2)
     ratio = whole(above, "scale", -LARGEST), whole(below, "scale", 1)
     operands = [_operand(op, depth) for op in items(found["operands"], "operands")]
+    patterns = [op.index for op in operands if isinstance(op, Pattern)]
+    if prod(max(1, pattern.kernel) for pattern in patterns) > POSITIONS:
+        raise BadRecordError(f"a kernel of more than {POSITIONS} positions")
     try:
         return Network.build(operands, _axes(found["output"]), sizes, Fraction(*ratio))
     except NetworkError as error:
@@ -113,8 +117,6 @@ def _pattern(value: Any) -> Operand:
         whole(n, "a pattern's number", -LONGEST_LEG, LONGEST_LEG)
         for n in items(found["pattern"], "pattern", 6)
     ]
-    if sizes[2] > LONGEST_KERNEL:
-        raise BadRecordError(f"a kernel leg of {sizes[2]} positions")
     legs = [words(leg, "leg") for leg in items(found["legs"], "legs", 3)]
     return Pattern(IndexPattern(*sizes), *legs)
 

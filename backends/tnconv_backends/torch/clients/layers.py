@@ -54,6 +54,22 @@ def transposed_keywords(layer: Any, x: Tensor, cotangent: Tensor) -> TransposedH
     }
 
 
+def weight_squares(layer: Any, x: Tensor, cotangent: Tensor) -> Tensor:
+    """The squared norms of the weight's gradients, of any convolution layer."""
+    if layer.transposed:
+        found: Tensor = tnconv.conv_transpose_weight_vjp_squared_norm(
+            x,
+            cotangent,
+            layer.kernel_size,
+            **transposed_keywords(layer, x, cotangent),
+        )
+        return found
+    found = tnconv.conv_weight_vjp_squared_norm(
+        x, cotangent, layer.kernel_size, **keywords(layer)
+    )
+    return found
+
+
 def weight_gradients(layer: Any, x: Tensor, cotangent: Tensor) -> Tensor:
     """The weight's gradient for each example, of any convolution layer."""
     if layer.transposed:

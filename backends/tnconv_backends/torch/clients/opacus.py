@@ -21,8 +21,8 @@ import tnconv
 from tnconv_backends.torch.clients.layers import (
     CONVOLUTIONS,
     TRANSPOSED,
-    keywords,
     weight_gradients,
+    weight_squares,
 )
 from tnconv_backends.torch.clients.seams import late, restore
 
@@ -71,7 +71,7 @@ def norm_sample(
     Squares are summed in float32 where the arrays are narrower.
 
     Args:
-        layer: a convolution of ``torch.nn``, not transposed, with 1 to 3 axes.
+        layer: a convolution of ``torch.nn``, transposed or not, with 1 to 3 axes.
         activations: its input (batch, in_channels, *input_size), as the only entry; it
             is cast to the dtype of the sums.
         backprops: the cotangents (batch, out_channels, *output_size).
@@ -94,9 +94,7 @@ def norm_sample(
     x, cotangent = activations[0].to(wide), backprops.to(wide)
     squares = {}
     if layer.weight.requires_grad:
-        squares[layer.weight] = tnconv.conv_weight_vjp_squared_norm(
-            x, cotangent, layer.kernel_size, **keywords(layer)
-        )
+        squares[layer.weight] = weight_squares(layer, x, cotangent)
     if layer.bias is not None and layer.bias.requires_grad:
         gradients = tnconv.conv_bias_vjp(cotangent, per_example=True)
         squares[layer.bias] = gradients.square().sum(1)
@@ -122,7 +120,7 @@ def install() -> ExitStack:
     graded = (*CONVOLUTIONS, *TRANSPOSED)
     restore(stack, plain.GRAD_SAMPLERS, graded)
     restore(stack, clipping.GRAD_SAMPLERS, graded)
-    restore(stack, clipping.NORM_SAMPLERS, CONVOLUTIONS)
+    restore(stack, clipping.NORM_SAMPLERS, graded)
     library.register_grad_sampler(graded)(grad_sample)
-    library.register_norm_sampler(CONVOLUTIONS)(norm_sample)
+    library.register_norm_sampler(graded)(norm_sample)
     return stack

@@ -65,8 +65,9 @@ def fit(
         found = white.back(found, xp)
     error = _relative(plain, found)
     worst = degeneracy(layout, found, plain.squared(plain.values), xp)
-    first = next(iter(found))
-    found = balanced(layout, {**found, first: found[first] * scale}, xp)
+    share = scale ** (1 / len(found))
+    scaled = {name: factor * share for name, factor in found.items()}
+    found = balanced(layout, scaled, xp)
     return Fitted(found, error, measured, worst)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
+from math import prod
 
 from tnconv.execution.program import Matmul, MultiplySum, Sum
 from tnconv.planning.builder import Builder, Value
@@ -40,14 +41,15 @@ def gemm_variants(b: Builder, site: Site) -> Iterable[Variant]:
         order = b.memory_order(value, set(value.labels) - shared)
         loops += _loops([a for a in order if b.sizes[a] > 1], summed, site.alive)
     names = left.labels, right.labels, site.alive
-    loops = [a for a in dict.fromkeys(loops) if b.affords(gemm_seconds(b, *names, a))]
+    least = {a: gemm_seconds(b, *names, a) for a in dict.fromkeys(loops)}
+    loops = [a for a, seconds in least.items() if b.affords(seconds)]
     swaps = (False, True) if site.final else (_second(b, site, summed),)
     found = [(loop, swap, False) for loop in loops for swap in swaps]
     if site.order:
         swap = _rows_second(site)
         found += [(a, swap, True) for a in loops if not _is_ordered(b, site, a, swap)]
     for variant in found:  # a better one may have been found meanwhile
-        if b.affords(gemm_seconds(b, *names, variant[0])):
+        if b.affords(least[looped_over(variant)]):
             yield variant
 
 
@@ -107,13 +109,29 @@ def gemm_seconds(
     loop: tuple[str, ...] = (),
 ) -> float:
     """What the product over these labels costs at least."""
-    shared, summed, rows, columns = split_labels(tuple(left), tuple(right), alive)
-    rows, columns, looped = rows & alive, columns & alive, set(loop)
-    lengths = [b.size(a - looped) for a in (rows, summed, columns)]
+    mine, theirs, sizes = set(left), set(right), b.sizes
+    batch = rows = inner = columns = 1
+    for label in mine:
+        size = sizes[label]
+        if label in loop:
+            batch *= size
+        elif label not in theirs:
+            rows *= size if label in alive else 1
+        elif label in alive:
+            batch *= size
+        else:
+            inner *= size
+    for label in theirs - mine:
+        if label in loop:
+            batch *= sizes[label]
+        elif label in alive:
+            columns *= sizes[label]
     # an operand without the loop labels is read once
-    sides = (rows | summed, columns | summed, rows | columns | looped)
-    nbytes = sum(b.size(shared | side) for side in sides) * b.itemsize
-    return matrix_seconds(b.machine, nbytes, b.size(shared | looped), *lengths)
+    first = prod([sizes[a] for a in loop if a not in mine])
+    second = prod([sizes[a] for a in loop if a not in theirs])
+    area = rows * inner / first + columns * inner / second + rows * columns
+    nbytes = int(batch * area) * b.itemsize
+    return matrix_seconds(b.machine, nbytes, batch, rows, inner, columns)
 
 
 def emit_gemm(b: Builder, site: Site, variant: Variant) -> Value:

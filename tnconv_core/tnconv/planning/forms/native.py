@@ -2,7 +2,9 @@
 
 Labels that both values carry become groups (alive) or the summed channel; the others
 rows and columns. So a per-example weight gradient is a call with the batch folded into
-groups, and a pattern left out of the call is just another axis.
+groups, and a pattern left out of the call is just another axis: part of the batch, or
+one more axis of the map along which the kernel has one position. The latter leaves data
+where they are (a kernel factorized by axes, one axis after the other).
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Iterable
 
 from tnconv.axis import Axis
 from tnconv.execution.program import Convolution, Native
+from tnconv.network import Pattern
 from tnconv.pattern import IndexPattern
 from tnconv.planning.builder import Builder, Value
 from tnconv.planning.forms.operands import (
@@ -20,7 +23,7 @@ from tnconv.planning.forms.operands import (
     reduced,
     whole,
 )
-from tnconv.planning.forms.roles import Casting, cast_as, castings
+from tnconv.planning.forms.roles import ROLES, Casting, cast_as, castings
 from tnconv.planning.site import Form, Site, Variant
 from tnconv.planning.thresholds import native_floor
 
@@ -28,14 +31,43 @@ from tnconv.planning.thresholds import native_floor
 def _variants(b: Builder, site: Site) -> Iterable[Variant]:
     if len(site.constraints) not in b.machine.native_dims or not is_filled(b, site):
         return
-    for role, sides, legs, _ in castings(site):
+    for role, sides, legs, cast in castings(site):
         yield role, sides, legs
+        if role != "weight" and _beside(b, cast, site.alive):
+            yield role, sides, legs, "beside"
 
 
 def _emit(b: Builder, site: Site, variant: Variant) -> Value:
-    cast = reduced(b, cast_as(site, *variant), site.alive)  # type: ignore[arg-type]
+    cast = reduced(b, cast_as(site, *variant[:3]), site.alive)  # type: ignore[arg-type]
+    if len(variant) > 3:
+        cast = _widened(b, cast, _beside(b, cast, site.alive))
     emit = _transposed if cast.role == "transposed" else _direct
     return emit(b, cast, channels(b, cast, site.alive))
+
+
+def _beside(b: Builder, cast: Casting, alive: frozenset[str]) -> list[str]:
+    """Labels of the left value that may be axes of the map: kept, and faster in memory
+    than a channel; none where the backend has no convolution of so many axes."""
+    taken = {label for pattern in cast.patterns for label in pattern.labels}
+    order = b.memory_order(cast.left, cast.left.labels)
+    shared = [at for at, a in enumerate(order) if a in cast.right.labels]
+    found = order[shared[0] + 1 :] if shared else []
+    found = [a for a in found if a in alive - taken and a not in cast.right.labels]
+    fits = len(cast.patterns) + len(found) in b.machine.native_dims
+    return found if fits else []
+
+
+def _widened(b: Builder, cast: Casting, beside: list[str]) -> Casting:
+    """The cast with a pattern of one tap for every label beside the convolution."""
+    patterns = list(cast.patterns)
+    for label in beside:
+        size, tap = b.sizes[label], f"{label}~"
+        b.sizes[tap] = 1
+        patterns.append(Pattern(IndexPattern(size, size, 1), label, label, tap))
+    order = b.memory_order(cast.left, cast.left.labels)
+    leg = ROLES[cast.role][0]
+    patterns.sort(key=lambda pattern: order.index(getattr(pattern, leg)))
+    return Casting(cast.role, cast.left, cast.right, tuple(patterns))
 
 
 def _convolution(cast: Casting, groups: int, **fields: tuple[int, ...]) -> Convolution:

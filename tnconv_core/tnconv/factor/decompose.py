@@ -8,6 +8,7 @@ from math import prod
 from typing import Any
 
 from tnconv.errors import ArgumentError
+from tnconv.factor.choose import Choice, choose
 from tnconv.factor.fit.fit import Fitted, fit
 from tnconv.factor.fit.held import Held, hold
 from tnconv.factor.fit.layout import Layout
@@ -15,7 +16,8 @@ from tnconv.factor.fit.measure import Metric, metric_of, whiten
 from tnconv.factor.fit.spectra import cuts, sides
 from tnconv.factor.formats import KernelShape, format_network, rank_caps
 from tnconv.factor.kernel import FactorizedKernel, Fit
-from tnconv.factor.rank import Choice, Cost, Question, Rank, Ranks, choose
+from tnconv.factor.question import Question
+from tnconv.factor.rank import Cost, Rank, Ranks
 from tnconv.factor.workload import Workload
 from tnconv.network import Network
 

@@ -16,8 +16,10 @@ from tnconv.factor import (
     RelativeError,
     format_network,
 )
+from tnconv.factor.choose import choose
 from tnconv.factor.decompose import question_of
-from tnconv.factor.rank import Cost, Question, Ranks, choose
+from tnconv.factor.question import Question
+from tnconv.factor.rank import Cost, Ranks
 from tnconv_backends.torch.compress.layers import kernel_shape
 from tnconv_backends.torch.compress.survey import Seen
 

@@ -7,7 +7,7 @@ from typing import Any
 from tnconv.factor.fit.held import Held
 from tnconv.factor.fit.layout import Labels, Layout, matrix
 from tnconv.factor.fit.svd import singular_values
-from tnconv.factor.rank import Spectrum
+from tnconv.factor.question import Spectrum
 
 Array = Any
 

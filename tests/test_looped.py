@@ -122,12 +122,15 @@ def charged_network(network: Network, name: str) -> Charge:
 def test_rent_is_paid_for_bytes_beyond_what_is_free() -> None:
     network = networks.conv((8, 64, 56, 56), (64, 64, 3, 3), padding=1)
     charge = charged_network(network, "torch")
-    free = int(charge.free)
-    assert charge.price(2.0, Held(0, free)) == 2.0
-    assert charge.price(2.0, Held(0, free + charge.given)) == 2.0 * (1 + RENT)
+    free, more = int(charge.free), int(charge.free) + charge.given
+    machine = replace(charge.machine, fresh_from=more + 1.0)
+    charge = replace(charge, machine=machine)
     assert charge.price(2.0, Held(free, free)) == 2.0
-    assert charge.price(2.0, Held(int(charge.machine.fresh_from) + 1, free)) > 2.0
-    assert charge.is_free(Held(0, free)) and not charge.is_free(Held(0, free + 1))
+    assert charge.price(2.0, Held(more, more)) == 2.0 * (1 + RENT)
+    assert charge.price(2.0, Held(0, more)) == 2.0  # inside of the library's calls
+    faulted = replace(charge, machine=replace(machine, fresh_from=0.0))
+    assert faulted.price(2.0, Held(free, free)) > 2.0
+    assert charge.is_free(Held(free, more)) and not charge.is_free(Held(free + 1, more))
 
 
 def test_a_loop_holds_a_block_and_its_result() -> None:

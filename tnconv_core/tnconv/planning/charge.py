@@ -4,7 +4,8 @@ Memory is charged as it is rented, by bytes and seconds. As many bytes as a shar
 inputs and result are free, and never less than an allocator keeps at hand; what a plan
 holds beyond them is charged for as long as the plan takes, in units of inputs plus
 result. So a plan may take longer to hold less, by one figure for every operation, size
-and machine. Arrays, free or not, are charged besides as faulted in once.
+and machine. What a library allocates inside of a call pays no rent: its own operator
+allocates as much. Arrays, free or not, are charged besides as faulted in once.
 """
 
 from __future__ import annotations
@@ -64,9 +65,9 @@ class Charge:
 
     def is_free(self, held: Held) -> bool:
         """Whether no rent is paid."""
-        return held.peak <= self.free
+        return held.arrays <= self.free
 
     def price(self, seconds: float, held: Held) -> float:
         """Seconds, rent and faults."""
-        beyond = max(0.0, held.peak - self.free) / self.given
+        beyond = max(0.0, held.arrays - self.free) / self.given
         return seconds * (1 + RENT * beyond) + self.faults(held)

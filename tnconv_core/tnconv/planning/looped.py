@@ -168,7 +168,7 @@ class _Way:
     def _lowest(self) -> int:
         """From the largest blocks that pay no rent on, larger or smaller ones as long
         as they promise more."""
-        at, peak = 0, self._whole.held.peak / 2
+        at, peak = 0, self._whole.held.arrays / 2
         while peak > self._whole.charge.free and at + 1 < len(self.cuts):
             at, peak = at + 1, peak / 2
         for step in (1, -1):

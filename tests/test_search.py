@@ -247,9 +247,10 @@ def test_alternatives_are_listed(network: Network, names: set[str]) -> None:
         found = considered(network, machine)
         assert {"simplified"} | names <= found.keys()
         best = plan_network(network, machine, 4, current())
-        assert best.seconds == min(found.values())
+        if best.plan.blocks is None:  # blocks may take longer, to hold less
+            assert best.seconds == min(found.values())
         off = plan_network(network, machine, 4, changed(current(), NO_ALTERNATIVES))
-        assert best.seconds <= off.seconds
+        assert min(found.values()) <= min(seconds for _, seconds in off.considered)
         assert [name for name, _ in off.considered] == ["simplified"]
 
 

@@ -7,9 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tests import oracles
+from tests import dense, oracles
+from tests.curvature_cases import OPERATIONS as CURVATURE
+from tests.curvature_cases import curvature_cases
 from tests.strategies import Case
+from tests.windows import Limits
 
 import tnconv
 from tnconv import functions
@@ -76,6 +81,25 @@ def test_results_alone_and_inside_jit(operation: str, axes: int) -> None:
         assert isinstance(found, jax.Array)
         assert found.dtype == jnp.float32
         np.testing.assert_array_equal(np.asarray(found), expected)
+
+
+@pytest.mark.parametrize("operation", CURVATURE)
+@settings(max_examples=1, deadline=None, phases=[Phase.generate])
+@given(data=st.data())
+def test_curvature_alone_and_inside_jit(operation: str, data: Any) -> None:
+    case = data.draw(curvature_cases(operation, Limits(axes=(1, 2), filled=True)))
+    values, arrays = arrays_of(case)
+    expected = case.apply(dense, values)
+
+    def apply(given_arrays: dict[str, Any]) -> Any:
+        return case.apply(functions, {k: given_arrays[k] for k in case.shapes})
+
+    bound = case.apply(dense, {k: np.abs(v) for k, v in values.items()})
+    for function in (apply, jax.jit(apply)):
+        found = function(arrays)
+        assert isinstance(found, jax.Array)
+        limit = 1e-6 * float(np.max(bound))
+        np.testing.assert_allclose(np.asarray(found), expected, rtol=0, atol=limit)
 
 
 @pytest.mark.parametrize("dtype", ["int32", "float16", "bfloat16", "complex64"])

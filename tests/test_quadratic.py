@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from tests import dense
 from tests.curvature_cases import OPERATIONS, curvature_cases
@@ -21,6 +21,8 @@ UNSHRUNK = settings(
     suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large),
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
 )
+#: a few roundings of a half type, relative to the sum of absolute values
+ROUNDED = {"float16": 2**-9, "bfloat16": 2**-6}
 by_library = pytest.mark.parametrize("library", LIBRARIES, ids=lambda lib: lib.name)
 by_operation = pytest.mark.parametrize("operation", OPERATIONS)
 
@@ -57,6 +59,28 @@ def test_complex(library: Library, data: Any) -> None:
     operation = data.draw(st.sampled_from(OPERATIONS))
     case = data.draw(curvature_cases(operation))
     check(case, library, "complex128", data.draw(seeds()))
+
+
+@pytest.mark.parametrize("library", (NUMPY, TORCH), ids=lambda lib: lib.name)
+@settings(UNSHRUNK, max_examples=40)
+@given(data=st.data())
+def test_other_dtypes(library: Library, data: Any) -> None:
+    """Halves are summed wide; what is made on the way is rounded as they are."""
+    dtype = data.draw(st.sampled_from((*library.dtypes, "int64")))
+    case = data.draw(curvature_cases(data.draw(st.sampled_from(OPERATIONS))))
+    whole = dtype.startswith("int")
+    values = {
+        k: v / (1 if whole else 16) for k, v in case.integers(data.draw(seeds())).items()
+    }
+    bound = case.apply(dense, {k: np.abs(v) for k, v in values.items()})
+    assume(np.max(bound, initial=0.0) < 2**15)  # what a float16 holds
+    given_arrays = {k: library.array(v, dtype) for k, v in values.items()}
+    result = case.apply(functions, given_arrays)
+    scalar = isinstance(result, np.generic)
+    library.check(np.asarray(result) if scalar else result, dtype)
+    away = np.abs(library.values(result) - case.apply(dense, values))
+    limit = ROUNDED.get(dtype, 0.0 if whole else 1e-5) * np.max(bound, initial=0.0)
+    assert np.max(away, initial=0.0) <= limit, case
 
 
 @pytest.mark.parametrize("name", ["conv_weight_vjp_squared_norm", "gram"])

@@ -70,7 +70,8 @@ def test_other_dtypes(library: Library, data: Any) -> None:
     case = data.draw(curvature_cases(data.draw(st.sampled_from(OPERATIONS))))
     whole = dtype.startswith("int")
     values = {
-        k: v / (1 if whole else 16) for k, v in case.integers(data.draw(seeds())).items()
+        k: v / (1 if whole else 16)
+        for k, v in case.integers(data.draw(seeds())).items()
     }
     bound = case.apply(dense, {k: np.abs(v) for k, v in values.items()})
     assume(np.max(bound, initial=0.0) < 2**15)  # what a float16 holds

@@ -20,5 +20,5 @@ def test_extra_memory_stays_within_twice_inputs_and_result(library: str) -> None
         result, extra = int(call().nbytes), extra_bytes(call)
         assert extra is not None
         assert extra <= 2 * (result + given_bytes(name)), name
-        if name == "unfold":  # written straight into the result
-            assert extra <= 1 << 20
+        if name == "unfold":  # written straight into the result, in pages of 2 MiB
+            assert extra <= 3 << 20

@@ -96,10 +96,11 @@ def compress(
     >>> from tnconv.factor import Fraction
     >>> model = nn.Sequential(nn.Conv2d(8, 16, 3), nn.Flatten(), nn.Linear(64, 32))
     >>> small, report = compress(model, budget=Fraction(0.5))
-    >>> [type(module).__name__ for module in small]
-    ['FactorizedConv2d', 'Flatten', 'FactorizedLinear']
     >>> report.parameters[0], report.parameters[1] <= report.parameters[0] / 2
     (3248, True)
+    >>> small, report = compress(model, rank=4)
+    >>> [type(module).__name__ for module in small]
+    ['FactorizedConv2d', 'Flatten', 'FactorizedLinear']
     """
     _check(budget, rank)
     names = check_formats(formats)

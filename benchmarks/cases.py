@@ -94,14 +94,14 @@ class Case:
         """Bytes of a result in float32."""
         return 4 * prod(self.result_shape)
 
-    def torch(self) -> Case:
-        """The same case on PyTorch tensors, which share the memory."""
+    def torch(self, device: str = "cpu") -> Case:
+        """The same case on PyTorch tensors; on the CPU they share the memory."""
         import torch
 
-        shared: dict[str, Any] = {
-            role: torch.from_numpy(a) for role, a in self.arrays.items()
+        found: dict[str, Any] = {
+            role: torch.from_numpy(a).to(device) for role, a in self.arrays.items()
         }
-        return replace(self, **shared)
+        return replace(self, **found)
 
     def ordered(self, names: Iterable[str]) -> list[Any]:
         """The arrays of a network's arguments, as tnconv names them."""

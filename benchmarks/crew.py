@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks import contestants
 from benchmarks.cases import Cannot, kind
+from benchmarks.places import CPU
 from benchmarks.record import Measured
 from benchmarks.worker import READY, TURNS, Task, serve
 
@@ -22,6 +23,7 @@ class Member:
     memory: int
     threads: int
     limit: float
+    device: str = CPU
     process: Any = None
     pipe: Any = None
     blame: str = ""
@@ -30,7 +32,7 @@ class Member:
         """Start a worker; threads are fixed before it imports a library."""
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
-        arguments = (other, self.memory, self.threads)
+        arguments = (other, self.memory, self.threads, self.device)
         self.process = context.Process(target=serve, args=arguments, daemon=True)
         self.process.start()
         other.close()
@@ -87,11 +89,13 @@ class Crew:
     memory: int
     threads: int
     limit: float
+    device: str = CPU
     members: list[Member] = field(default_factory=list)
 
     def __enter__(self) -> Crew:
         for _ in contestants.GROUPS[self.backend]:
-            self.members.append(Member(self.memory, self.threads, self.limit))
+            member = Member(self.memory, self.threads, self.limit, self.device)
+            self.members.append(member)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,10 +1,11 @@
-"""What a NumPy user writes by hand: the two recipes that tnconv is compared with.
+"""What a NumPy or CuPy user writes by hand: the recipes that tnconv is compared with.
 
 *Windows*: ``sliding_window_view`` and ``tensordot``, or ``einsum`` where there are
 groups. *Offsets*: a loop over kernel positions, a product of strided slices for each.
 
-Every function takes a :class:`~benchmarks.cases.Case` on NumPy arrays and returns the
-result; arrays are (batch, channels, *sizes), the weight (d, c/groups, *kernel_size).
+Every function takes a :class:`~benchmarks.cases.Case` on NumPy or CuPy arrays (NumPy's
+functions hand the latter on to CuPy's) and returns the result; arrays are (batch,
+channels, *sizes), the weight (d, c/groups, *kernel_size).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def padded(array: Array, ends: tuple[tuple[int, int], ...]) -> Array:
     if not any(map(any, ends)):
         return array
     sizes = [n + sum(pair) for n, pair in zip(array.shape[2:], ends, strict=True)]
-    out = np.zeros((*array.shape[:2], *sizes), array.dtype)
+    out = np.zeros((*array.shape[:2], *sizes), array.dtype, like=array)
     inside = zip(array.shape[2:], ends, strict=True)
     out[(..., *(slice(low, low + n) for n, (low, _) in inside))] = array
     return out
@@ -102,7 +103,7 @@ def spread(narrow: Array, layer: Layer) -> Array:
         sizes.append(max(stop, margin + size + reach))
         inside.append(slice(start, stop, stride))
         read.append(slice(margin, margin + size + reach))
-    canvas = np.zeros((*narrow.shape[:2], *sizes), narrow.dtype)
+    canvas = np.zeros((*narrow.shape[:2], *sizes), narrow.dtype, like=narrow)
     canvas[(..., *inside)] = narrow
     return canvas[(..., *read)]
 
@@ -183,7 +184,7 @@ def offset_wide(case: Case) -> Array:
     """The transpose: products added into slices."""
     layer, v = case.layer, flat(case.narrow, case.layer.groups)
     sizes = [n + sum(e) for n, e in zip(layer.wide[1], layer.reach, strict=True)]
-    out = np.zeros((case.batch, layer.wide[0], *sizes), v.dtype)
+    out = np.zeros((case.batch, layer.wide[0], *sizes), v.dtype, like=v)
     weight = grouped(case.weight, layer.groups, 0).swapaxes(1, 2)
     for position, where in slices(layer):
         part = out[where]
@@ -198,7 +199,7 @@ def offset_weight(case: Case) -> Array:
     v = flat(case.narrow, layer.groups)
     each = case.kind == "weights"
     split = (*case.result_shape[: len(case.result_shape) - layer.dims],)
-    out = np.empty(case.result_shape, v.dtype)
+    out = np.empty(case.result_shape, v.dtype, like=v)
     for position, where in slices(layer):
         found = v @ flat(source[where], layer.groups).swapaxes(2, 3)
         out[(..., *position)] = (found if each else found.sum(0)).reshape(split)
@@ -209,7 +210,7 @@ def offset_expand(case: Case) -> Array:
     """Columns filled position by position, times themselves."""
     layer, source = case.layer, padded(case.wide, case.layer.reach)
     shape = (*source.shape[:2], *layer.kernel_size, *layer.narrow[1])
-    out = np.empty(shape, source.dtype)
+    out = np.empty(shape, source.dtype, like=source)
     for position, where in slices(layer):
         out[(slice(None), slice(None), *position)] = source[where]
     columns = out.reshape(case.batch, layer.groups, case.result_shape[1], -1)
@@ -219,7 +220,7 @@ def offset_expand(case: Case) -> Array:
 def offset_reduce(case: Case) -> Array:
     """Sums of slices, times themselves."""
     layer, source = case.layer, padded(case.wide, case.layer.reach)
-    out = np.empty((*source.shape[:2], *layer.kernel_size), source.dtype)
+    out = np.empty((*source.shape[:2], *layer.kernel_size), source.dtype, like=source)
     for position, where in slices(layer):
         out[(..., *position)] = source[where].mean(tuple(range(2, 2 + layer.dims)))
     sums = out.reshape(case.batch, layer.groups, -1).swapaxes(0, 1)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import contestants, environment, layers, summary
+from benchmarks import contestants, environment, layers, places, summary
 from benchmarks.cases import OPERATIONS
 from benchmarks.crew import Crew
 from benchmarks.record import Journal, Measured
@@ -23,6 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--out", type=Path, required=True, help="file to write, or to go on with")
     add("--backend", choices=tuple(contestants.GROUPS), default="torch")
+    add("--device", default="", help="as PyTorch names it; default: cpu, cuda for CuPy")
     add("--operation", nargs="*", choices=tuple(OPERATIONS), help="default: all")
     add("--only", default="", metavar="TEXT", help="layers whose name contains this")
     add("--every", type=int, default=1, metavar="N", help="take every n-th layer")
@@ -44,20 +45,24 @@ def main(options: argparse.Namespace) -> int:
     environment.fix_threads(options.threads)
     memory = options.memory and int(options.memory * 2**30)
     memory = memory or environment.available_bytes() // 2
+    device = options.device or ("cuda" if options.backend == "cupy" else places.CPU)
+    options.device = device
     settings = {
         name: getattr(options, name)
         for name in ("backend", "batch", "threads", "seconds", "seed", "limit")
     }
+    settings |= {"device": device, "gpu": places.device_name(device)}
     date = datetime.now(UTC).date().isoformat()
     header = environment.header(date=date, memory=memory, **settings)
     journal = Journal(options.out, header)
     stop = time.monotonic() + 60 * options.minutes
-    with Crew(options.backend, memory, options.threads, options.limit) as crew:
+    crew = (options.backend, memory, options.threads, options.limit, device)
+    with Crew(*crew) as workers:
         for task in tasks(options, memory, journal):
             if time.monotonic() > stop:
                 print("out of time; the same command goes on from here")
                 break
-            measured = crew.measured(task)
+            measured = workers.measured(task)
             journal.add(measured)
             print(line(measured, options.backend), flush=True)
     failed = [m for m in journal.cases if contestants.OURS in m.cannot]
@@ -75,7 +80,7 @@ def tasks(options: Any, memory: int, journal: Journal) -> Iterator[Task]:
     first = [
         Task(
             operation, layer, 1, options.backend, options.batch, options.seconds,
-            memory, options.threads, options.seed,
+            memory, options.threads, options.seed, options.device,
         )
         for layer in chosen
         for operation in options.operation or OPERATIONS

@@ -16,7 +16,8 @@ from typing import Any
 from benchmarks import contestants
 from benchmarks.cases import Cannot, Case, make
 from benchmarks.layers import Layer
-from benchmarks.measure import Timing, alternate, clocked, extra_bytes
+from benchmarks.measure import Timing, alternate, clocked
+from benchmarks.places import CPU, case_on, extra_there, finished, same_precision
 from benchmarks.record import Measured
 
 Call = Callable[[], Any]
@@ -42,16 +43,19 @@ class Task:
     memory: int
     threads: int
     seed: int
+    device: str = CPU
     party: int = 0
     skip: dict[str, str] = field(default_factory=dict)
 
 
-def serve(pipe: Any, memory: int, threads: int) -> None:
+def serve(pipe: Any, memory: int, threads: int, device: str) -> None:
     """Measure the tasks that come through a pipe, until None comes."""
     import torch
 
     torch.set_num_threads(threads)
-    limit_memory(memory)
+    same_precision()
+    if device == CPU:  # CUDA reserves addresses far beyond what it uses
+        limit_memory(memory)
     pipe.send(READY)
     while (task := pipe.recv()) is not None:
         measured = measure(task, lambda name: pipe.send(("at", name)))
@@ -78,7 +82,7 @@ def measure(task: Task, tell: Callable[[str], None]) -> Measured:
     args = (task.operation, task.layer, task.batch, task.memory, task.seed)
     case = make(*args)
     tell("the expected result")
-    wanted = expected(case.torch())
+    wanted = expected(case.torch(task.device))
     cannot = dict(task.skip)
     calls, extra, once = {}, {}, {}
     for name, module in contestants.modules(task.backend, task.party).items():
@@ -86,9 +90,10 @@ def measure(task: Task, tell: Callable[[str], None]) -> Measured:
             continue
         tell(name)
         try:
-            calls[name] = admitted(module, case, task.backend, wanted)
+            library = module.LIBRARY or task.backend
+            calls[name] = admitted(module, case, library, task.device, wanted)
             once[name] = clocked(calls[name])
-            weight = weigh(calls[name], once[name])
+            weight = weigh(calls[name], once[name], library, task.device)
         except Exception as error:
             calls.pop(name, None)
             cannot[name] = reason(error)
@@ -112,19 +117,20 @@ def measure(task: Task, tell: Callable[[str], None]) -> Measured:
     )
 
 
-def admitted(module: Any, case: Case, backend: str, wanted: Any) -> Call:
+def admitted(module: Any, case: Case, library: str, device: str, wanted: Any) -> Call:
     """The call of a contestant, its result checked; raises where it is wrong."""
     from benchmarks.expected import check
 
-    library = module.LIBRARY or backend
-    call = contestants.build(module, case.torch() if library == "torch" else case)
+    call = contestants.build(module, case_on(case, library, device))
+    call = finished(call, device)
     check(call(), wanted)
     return call
 
 
-def weigh(call: Call, seconds: float) -> int | None:
+def weigh(call: Call, seconds: float, library: str, device: str) -> int | None:
     """Extra memory, for a quick call the least of some: allocators keep pages back."""
-    found = [extra_bytes(call) for _ in range(3 if seconds < QUICK else 1)]
+    rounds = range(3 if seconds < QUICK else 1)
+    found = [extra_there(call, library, device) for _ in rounds]
     known = [weight for weight in found if weight is not None]
     return min(known, default=None)
 

@@ -1,6 +1,8 @@
 """The array libraries the tests run on: how to make an array there and read it back."""
 
 import importlib
+import importlib.util
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,10 @@ class Library:
 
     name: str
     dtypes: tuple[str, ...]
+    device: str = ""
+
+    def __str__(self) -> str:
+        return "-".join(filter(None, (self.name, self.device)))
 
     @property
     def module(self) -> Any:
@@ -27,7 +33,8 @@ class Library:
         """``values`` as an array of this library."""
         module = self.module
         if self.name == "torch":
-            return module.as_tensor(np.array(values)).to(getattr(module, dtype))
+            tensor = module.as_tensor(np.array(values), device=self.device or None)
+            return tensor.to(getattr(module, dtype))
         return module.asarray(np.array(values, dtype=dtype))
 
     def check(self, array: Any, dtype: str) -> None:
@@ -40,6 +47,7 @@ class Library:
         else:
             assert type(array).__module__.split(".")[0] == self.name
         assert array.dtype == getattr(self.module, dtype)
+        assert not self.device or array.device.type == self.device
 
     def values(self, array: Any) -> Array:
         """A result as a NumPy array (bfloat16 widened)."""
@@ -47,6 +55,8 @@ class Library:
             module = self.module
             wide = array.float() if array.dtype == module.bfloat16 else array
             return np.asarray(wide.detach().cpu().numpy())
+        if self.name == "cupy":
+            return np.asarray(array.get())
         return np.asarray(array)
 
 
@@ -54,9 +64,23 @@ COMMON = ("float32", "complex64", "complex128", "int64")
 NUMPY = Library("numpy", (*COMMON, "float16", "int32"))
 TORCH = Library("torch", (*COMMON, "float16", "bfloat16", "int32"))
 STRICT = Library("array_api_strict", COMMON)
-LIBRARIES = (NUMPY, TORCH, STRICT)
 
 
 def installed(name: str) -> bool:
     """Whether a library can be imported."""
     return importlib.util.find_spec(name) is not None
+
+
+def on_devices() -> tuple[Library, ...]:
+    """The libraries of arrays on a GPU, where there is one."""
+    found = []
+    if installed("torch") and importlib.import_module("torch").cuda.is_available():
+        found.append(Library("torch", TORCH.dtypes, "cuda"))
+    if installed("cupy"):
+        with suppress(RuntimeError):  # a driver that does not work
+            if importlib.import_module("cupy").is_available():
+                found.append(Library("cupy", NUMPY.dtypes))
+    return tuple(found)
+
+
+LIBRARIES = (NUMPY, TORCH, STRICT, *on_devices())

@@ -35,12 +35,12 @@ TOLERANCE = {
 }
 SMALLEST_NORMAL = {"float16": 2.0**-14, "bfloat16": 2.0**-126}  # below: a fixed spacing
 
-by_library = pytest.mark.parametrize("library", LIBRARIES, ids=lambda lib: lib.name)
+by_library = pytest.mark.parametrize("library", LIBRARIES, ids=str)
 by_operation = pytest.mark.parametrize("operation", OPERATIONS)
 by_dtype = pytest.mark.parametrize(
     ("library", "dtype"),
     [(lib, dtype) for lib in LIBRARIES for dtype in lib.dtypes],
-    ids=lambda value: getattr(value, "name", value),
+    ids=str,
 )
 
 
@@ -109,7 +109,7 @@ def test_sweep(library: Library, operation: str, data: Any) -> None:
 @pytest.mark.parametrize(
     ("library", "dtype"),
     [(NUMPY, "float16"), (TORCH, "float16"), (TORCH, "bfloat16")],
-    ids=lambda value: getattr(value, "name", value),
+    ids=str,
 )
 def test_half_types_are_summed_wide_and_rounded_once(
     library: Library, dtype: str

@@ -178,7 +178,7 @@ def test_every_value_is_kept_as_often_as_its_share(label: str, share: float) -> 
     assert np.all(np.abs(counts / draws - 1) <= 5 * (most / draws) ** 0.5)
 
 
-@pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.name)
+@pytest.mark.parametrize("library", LIBRARIES, ids=str)
 def test_a_seed_draws_the_same_on_every_library(library: Library) -> None:
     rng = np.random.default_rng(2)
     x, cotangent = rng.standard_normal((4, 4, 9)), rng.standard_normal((4, 6, 9))

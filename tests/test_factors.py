@@ -155,7 +155,7 @@ def test_exact_for_deep_linear_networks(
 @pytest.mark.parametrize(
     ("library", "dtype"),
     [(NUMPY, "float16"), (TORCH, "float16"), (TORCH, "bfloat16")],
-    ids=lambda value: getattr(value, "name", value),
+    ids=str,
 )
 def test_half_types_are_summed_wide(library: Library, dtype: str) -> None:
     x = library.array(np.full((4, 1, 1000), 1.5), dtype)

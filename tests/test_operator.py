@@ -26,7 +26,7 @@ def normal(shape: tuple[int, ...], dtype: str, seed: int = 0) -> Any:
     return value + 1j * rng.standard_normal(shape) if dtype[0] == "c" else value
 
 
-@pytest.mark.parametrize("library", LIBRARIES, ids=lambda lib: lib.name)
+@pytest.mark.parametrize("library", LIBRARIES, ids=str)
 @pytest.mark.parametrize("dtype", ["float64", "complex128"])
 @pytest.mark.parametrize("argument", ["x", "weight"])
 def test_jacobians(library: Library, dtype: str, argument: str) -> None:

@@ -23,7 +23,7 @@ UNSHRUNK = settings(
 )
 #: a few roundings of a half type, relative to the sum of absolute values
 ROUNDED = {"float16": 2**-9, "bfloat16": 2**-6}
-by_library = pytest.mark.parametrize("library", LIBRARIES, ids=lambda lib: lib.name)
+by_library = pytest.mark.parametrize("library", LIBRARIES, ids=str)
 by_operation = pytest.mark.parametrize("operation", OPERATIONS)
 
 

@@ -34,14 +34,19 @@ GROUPS: dict[str, tuple[tuple[str, ...], ...]] = {
         ),
     ),
     "numpy": (("ours", "windows", "offsets"), ("native", "unfold")),
+    "cupy": (("ours", "windows", "offsets"), ("native", "unfold")),
 }
 
 #: ours, as it is called in every record
 OURS = "tnconv"
 #: the name under which the reference is timed a second time
 AGAIN = "again"
-#: the recipes of NumPy are not to be compared with a framework: that one is shown only
-SHOWN_ONLY = {"torch": (), "numpy": ("torch", "torch unfold")}
+#: the recipes of NumPy and CuPy are not to be compared with a framework: it is shown
+SHOWN_ONLY = {
+    "torch": (),
+    "numpy": ("torch", "torch unfold"),
+    "cupy": ("torch", "torch unfold"),
+}
 
 
 def modules(backend: str, party: int | None = None) -> dict[str, Any]:
@@ -54,7 +59,7 @@ def modules(backend: str, party: int | None = None) -> dict[str, Any]:
 
 def reference(operation: str, backend: str) -> str:
     """Who is timed twice: PyTorch's operator, or the recipe where there is none."""
-    if backend == "numpy":
+    if backend != "torch":
         return "offsets"
     own = operation in ("forward", "input-vjp", "weight-vjp")
     return "torch" if own else "torch unfold"

@@ -11,7 +11,7 @@ from benchmarks.cases import Case
 
 NAME = "offsets"
 TIMED = "the function of `benchmarks/recipes.py` for the operation"
-LIBRARY = "numpy"
+LIBRARY = ""
 NEEDS = ("numpy",)
 
 

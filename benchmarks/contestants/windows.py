@@ -12,7 +12,7 @@ from benchmarks.contestants.guards import unfolded_guard
 
 NAME = "windows"
 TIMED = "the function of `benchmarks/recipes.py` for the operation"
-LIBRARY = "numpy"
+LIBRARY = ""
 NEEDS = ("numpy",)
 
 

@@ -62,7 +62,7 @@ def test_a_weight_of_low_rank_is_found_again(
     assert found.error < (1e-7 if exact else 0.1)
 
 
-@pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.name)
+@pytest.mark.parametrize("library", LIBRARIES, ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_factors_are_arrays_of_the_weights_library(
     library: Library, dtype: str

@@ -32,7 +32,9 @@ class Product:
 
     ``dots``: the innermost dimension is summed and both operands have it, so that the
     work is dot products. ``turns``: it is kept, and the products of one position of
-    the summed dimensions fill whole passes over the result.
+    the summed dimensions fill whole passes over the result. ``matrix``: batch,
+    rows, inner and columns where each operand has kept dimensions that the other lacks,
+    so that libraries make matrices of them.
     """
 
     sizes: Mapping[int, int]
@@ -40,6 +42,7 @@ class Product:
     summed: tuple[int, ...]
     dots: bool
     turns: bool
+    matrix: tuple[int, int, int, int] | None
 
     @property
     def elements(self) -> int:
@@ -66,7 +69,20 @@ def product_of(step: MultiplySum, shapes: Sequence[Shape]) -> Product:
     dots = inner in summed and both and sizes[inner] >= SHORT
     results = prod(sizes[d] for d in step.out)
     turns = inner in step.out and bool(summed) and results >= FEW
-    return Product(sizes, step.out, summed, dots, turns)
+    matrix = _matrix(step, sizes)
+    return Product(sizes, step.out, summed, dots, turns, matrix)
+
+
+def _matrix(
+    step: MultiplySum, sizes: Mapping[int, int]
+) -> tuple[int, int, int, int] | None:
+    """Batch, rows, inner and columns of the matrix product that a step is, if any."""
+    kept, left, right = set(step.out), set(step.left), set(step.right)
+    groups = kept & left & right, kept & left - right, left - kept, kept & right - left
+    batch, rows, inner, columns = (prod(sizes[d] for d in group) for group in groups)
+    if 1 in (rows, inner, columns):
+        return None
+    return batch, rows, inner, columns
 
 
 def as_matrix(

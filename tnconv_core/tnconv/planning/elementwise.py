@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tnconv.execution.ways import BLOCK, Product
 from tnconv.planning.machine import Machine
+from tnconv.planning.products import product_seconds
 
 
 def multiply_seconds(
@@ -22,6 +23,10 @@ def multiply_seconds(
         run = job.sizes[max(job.sizes)]
         rate = machine.turn * run / (run + machine.turn_half)
         return calls * machine.call / 2 + job.elements / rate
+    if machine.matrices and job.matrix:
+        batch, *sizes = job.matrix
+        work = batch * (product_seconds(*sizes, machine) + machine.gemm_item)
+        return work + 3 * machine.call
     seconds = job.elements / machine.multiply
     if machine.name == "numpy":
         runs = job.elements / job.sizes[max(job.sizes)] if apart else 0.0

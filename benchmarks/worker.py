@@ -17,7 +17,14 @@ from benchmarks import contestants
 from benchmarks.cases import Cannot, Case, make
 from benchmarks.layers import Layer
 from benchmarks.measure import Timing, alternate, clocked
-from benchmarks.places import CPU, case_on, extra_there, finished, same_precision
+from benchmarks.places import (
+    CPU,
+    case_on,
+    exact_case,
+    extra_there,
+    finished,
+    same_precision,
+)
 from benchmarks.record import Measured
 
 Call = Callable[[], Any]
@@ -82,7 +89,7 @@ def measure(task: Task, tell: Callable[[str], None]) -> Measured:
     args = (task.operation, task.layer, task.batch, task.memory, task.seed)
     case = make(*args)
     tell("the expected result")
-    wanted = expected(case.torch(task.device))
+    wanted = expected(exact_case(case, task.device))
     cannot = dict(task.skip)
     calls, extra, once = {}, {}, {}
     for name, module in contestants.modules(task.backend, task.party).items():

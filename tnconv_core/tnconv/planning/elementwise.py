@@ -24,9 +24,9 @@ def multiply_seconds(
         rate = machine.turn * run / (run + machine.turn_half)
         return calls * machine.call / 2 + job.elements / rate
     if machine.matrices and job.matrix:
-        batch, *sizes = job.matrix
-        work = batch * (product_seconds(*sizes, machine) + machine.gemm_item)
-        return work + 3 * machine.call
+        batch, rows, inner, columns = job.matrix
+        each = product_seconds(rows, inner, columns, machine) + machine.gemm_item
+        return batch * each + 3 * machine.call
     seconds = job.elements / machine.multiply
     if machine.name == "numpy":
         runs = job.elements / job.sizes[max(job.sizes)] if apart else 0.0

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "results.md"
 KEPT = Path(__file__).parent / "results"
 CHOICES, BOUNDS = KEPT / "choices", KEPT / "bound"
-NAMES = {"torch": "PyTorch", "numpy": "NumPy"}
+NAMES = {"torch": "PyTorch", "numpy": "NumPy", "cupy": "CuPy"}
 
 INTRODUCTION = """\
 # Results
@@ -43,6 +43,10 @@ This page is written by `python -m benchmarks page`; what is measured, and how:
 * Extra memory is the peak of resident memory beyond what is read and the result, as a
   share of these two.
 * Planning is not in these times: it is done once per shape.
+* On a GPU a time ends when the device has done its work, extra memory is that of the
+  library's allocator, the expected result is computed in double precision, and nobody
+  rounds to TF32. A layer takes a few dozen microseconds there, about what a call of
+  Python costs.
 """
 
 
@@ -122,21 +126,30 @@ def choice(known: dict[str, Any]) -> str:
     return f"{title}\n\n{said}\n\n{summary(known['cases'])}\n"
 
 
+def picture_of(head: dict[str, Any]) -> str:
+    """What the picture of a run is called after: the library, and the device if it is
+    not the library's only one."""
+    elsewhere = head.get("gpu") and head["backend"] != "cupy"
+    return f"{head['backend']}{'-cuda' if elsewhere else ''}"
+
+
 def section(results: Results) -> str:
     """The tables of one run under a heading, with its machine and its contestants."""
     head, backend = results.header, results.header["backend"]
-    name = NAMES[backend]
+    gpu = head.get("gpu", "")
     known = ", ".join(f"{n} {v}" for n, v in head["versions"].items() if v[0].isdigit())
     shown = SHOWN_ONLY[backend]
     said = f" {' and '.join(shown)} are shown, but no peers." if shown else ""
     layers = len({measured.layer for measured in results.cases})
     setting = (
         f"{layers} layers, batch {head['batch']}, float32, {head['threads']} threads "
-        f"on {head['cores']} cores of {head['cpu']}, {head['date']}; {known}.{said}"
+        f"on {head['cores']} cores of {head['cpu']}"
+        f"{gpu and ' and one ' + gpu}, {head['date']}; {known}.{said}"
     )
     who = table(
         ("contestant", "what is timed"),
         ((module.NAME, module.TIMED) for module in modules(backend).values()),
     )
-    picture = f"![sorted ratios of each operation](results-{backend}.png)"
-    return f"## On {name}\n\n{setting}\n\n{who}\n{picture}\n\n{tables(results)}"
+    picture = f"![sorted ratios of each operation](results-{picture_of(head)}.png)"
+    title = f"## On {NAMES[backend]}{gpu and ', ' + gpu}"
+    return f"{title}\n\n{setting}\n\n{who}\n{picture}\n\n{tables(results)}"

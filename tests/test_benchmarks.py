@@ -12,13 +12,23 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from benchmarks import contestants, layers, summary, worker
+from benchmarks import contestants, layers, places, summary, worker
 from benchmarks.__main__ import COMMANDS
 from benchmarks.cases import Cannot, make
 from benchmarks.compact import pack, unpack
 from benchmarks.crew import Crew, Member
 from benchmarks.expected import Wrong, check
-from benchmarks.page import BOUNDS, CHOICES, KEPT, PAGE, choice, kept, page
+from benchmarks.page import (
+    BOUNDS,
+    CHOICES,
+    KEPT,
+    PAGE,
+    choice,
+    kept,
+    page,
+    picture_of,
+    section,
+)
 from benchmarks.record import Journal, Measured, Results, load
 
 torch = pytest.importorskip("torch")
@@ -273,6 +283,27 @@ def test_layers_are_chosen_by_a_fixed_spread() -> None:
     assert sizes[0] == min(layer.macs for layer in every)
     assert sizes[-1] == max(layer.macs for layer in every)
     assert all(layer.macs <= 1e6 for layer in layers.select(max_macs=1e6))
+
+
+def test_a_section_names_the_gpu_it_was_measured_on() -> None:
+    facts = {"cores": 16, "cpu": "Some CPU", "threads": 8, "date": "2026-11-26"}
+    gpu = HEADER | facts | {"device": "cuda", "gpu": "Some GPU"}
+    text = section(Results(gpu, RESULTS.cases))
+    assert text.startswith("## On PyTorch, Some GPU\n")
+    assert "and one Some GPU, " in text and "results-torch-cuda.png" in text
+    assert picture_of(HEADER) == "torch"
+    assert picture_of(gpu | {"backend": "cupy"}) == "cupy"
+
+
+def test_a_call_on_a_device_ends_when_the_device_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr("torch.cuda.synchronize", done.append)
+    assert places.finished(lambda: 3, "cuda:1")() == 3
+    assert done == ["cuda:1"]
+    call = object
+    assert places.finished(call, places.CPU) is call
 
 
 def test_the_page_is_what_the_command_makes_of_the_kept_results() -> None:

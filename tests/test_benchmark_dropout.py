@@ -10,7 +10,8 @@ pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
 
-from benchmarks.dropout import PARTS, RESULTS, read
+from benchmarks.dropout import PARTS, RESULTS
+from benchmarks.rows import read
 from benchmarks.dropout.page import PAGE, page
 from benchmarks.dropout.train import run
 

@@ -22,17 +22,14 @@ PROCESSES = 2
 def model() -> nn.Sequential:
     """Factorized layers of three kinds, the same in each call."""
     torch.manual_seed(0)
-    wide = {"dtype": torch.float64}
     return nn.Sequential(
-        FactorizedConv2d(3, 6, 3, padding=1, format="cp", ranks=3, **wide),
+        FactorizedConv2d(3, 6, 3, padding=1, format="cp", ranks=3),
         nn.Tanh(),
-        FactorizedConvTranspose2d(
-            6, 4, 3, stride=2, groups=2, format="tucker2", ranks=2, **wide
-        ),
+        FactorizedConvTranspose2d(6, 4, 3, stride=2, format="tucker2", ranks=2),
         nn.Tanh(),
         nn.Flatten(),
-        FactorizedLinear(4 * 9 * 9, 5, format="svd-in", ranks=3, **wide),
-    )
+        FactorizedLinear(4 * 9 * 9, 5, format="svd-in", ranks=3),
+    ).double()
 
 
 def batch() -> Tensor:

@@ -12,13 +12,13 @@ from tests.torch.compress.replicas import (
     model,
     replica,
 )
-from torch import distributed, multiprocessing
+from torch import distributed
 
 
 @pytest.mark.skipif(not distributed.is_available(), reason="PyTorch without processes")
 def test_two_processes_train_as_one_does_on_all_examples(tmp_path: Path) -> None:
-    spawn: Any = multiprocessing.spawn
-    spawn(replica, args=(str(tmp_path),), nprocs=PROCESSES)
+    processes: Any = torch.multiprocessing
+    processes.spawn(replica, args=(str(tmp_path),), nprocs=PROCESSES)
     single = model()
     optimizer = torch.optim.SGD(single.parameters(), lr=0.1)
     wanted = []

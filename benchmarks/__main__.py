@@ -26,6 +26,7 @@ COMMANDS = {
     "clients": "benchmarks.clients",
     "dropout": "benchmarks.dropout",
     "factorised": "benchmarks.factorized",
+    "vgg": "benchmarks.vgg",
     "crepe": "benchmarks.crepe.run",
 }
 

@@ -10,9 +10,10 @@ pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
 
-from benchmarks.dropout import PARTS, RESULTS, read
+from benchmarks.dropout import PARTS, RESULTS
 from benchmarks.dropout.page import PAGE, page
 from benchmarks.dropout.train import run
+from benchmarks.rows import read
 
 
 def test_one_epoch_of_training_is_better_than_chance() -> None:

@@ -7,10 +7,8 @@ Each part writes a file into ``benchmarks/results/dropout``, from which ``page``
 from __future__ import annotations
 
 import argparse
-import json
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 HELP = "tensor dropout: train with it, time it, and write docs/dropout.md"
 RESULTS = Path(__file__).parents[1] / "results" / "dropout"
@@ -40,17 +38,3 @@ def main(options: argparse.Namespace) -> int:
     options.results.mkdir(parents=True, exist_ok=True)
     module = import_module(f"benchmarks.dropout.{options.part}")
     return int(module.main(options))
-
-
-def read(folder: Path, name: str) -> dict[str, Any]:
-    """What a part wrote, or nothing yet."""
-    path = folder / f"{name}.json"
-    known: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return known
-
-
-def write(folder: Path, name: str, header: dict[str, Any], rows: list[Any]) -> None:
-    """A header and a row a line."""
-    lines = ",\n".join(json.dumps(row) for row in rows)
-    text = f'{{"header": {json.dumps(header)},\n"rows": [\n{lines}\n]}}\n'
-    (folder / f"{name}.json").write_text(text, "utf-8")

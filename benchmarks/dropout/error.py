@@ -6,10 +6,10 @@ import argparse
 
 import torch
 
-from benchmarks.dropout import write
 from benchmarks.dropout.network import BATCH, WAYS, Digits, digits, loss
 from benchmarks.dropout.train import today
 from benchmarks.environment import header
+from benchmarks.rows import write
 
 DRAWS = 50
 

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 
 import tnconv
-from benchmarks.dropout import read, write
 from benchmarks.dropout.train import today
 from benchmarks.environment import header
 from benchmarks.layers import Layer, select
 from benchmarks.measure import alternate, clocked
+from benchmarks.rows import read, write
 from tnconv import networks
 from tnconv.dropout import drawn
 from tnconv.network import Network

@@ -10,8 +10,8 @@ from statistics import fmean, geometric_mean, median, stdev
 from textwrap import fill
 from typing import Any
 
-from benchmarks.dropout import read
 from benchmarks.dropout.text import FIRST, LAYERS, TRAINED
+from benchmarks.rows import read
 from benchmarks.table import table
 
 PAGE = Path(__file__).parents[2] / "docs" / "dropout.md"

@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from benchmarks.dropout import read, write
 from benchmarks.dropout.network import BATCH, TEST, WAYS, Digits, digits, loss
 from benchmarks.environment import header
 from benchmarks.measure import clocked
+from benchmarks.rows import read, write
 
 RATE = 1e-3
 

@@ -19,6 +19,7 @@ from tnconv.edits import without_conjugates
 from tnconv.execution.cache import BoundedCache
 from tnconv.execution.expression import Expression, Run, planned_expression
 from tnconv.network import Network
+from tnconv.planning.stages import stages
 from tnconv_backends.torch.derivatives import batched, fresh, jvps, readers, vjps
 
 Array = Any
@@ -34,6 +35,7 @@ class _Derived:
 
 
 _DERIVED: BoundedCache[tuple[_Derived, ...]] = BoundedCache(4096)
+_STAGED = ("float32", "float64", "complex64", "complex128")
 #: whether a transform of ``torch.func`` is at work
 transforming: Callable[[], bool] = torch._C._are_functorch_transforms_active
 
@@ -45,10 +47,30 @@ def contract(run: Run, job: Expression, arrays: Sequence[Array]) -> Array:
     if forward_ad._current_level >= 0:
         return _apply(job, run, *arrays)
     if torch.is_grad_enabled():
-        for array in arrays:
-            if array.requires_grad:
-                return _apply(job, run, *arrays)
+        wanted = sum([array.requires_grad for array in arrays])
+        if wanted > 1 and len(arrays) > 2:
+            return _in_stages(job, run, arrays)
+        if wanted:
+            return _apply(job, run, *arrays)
     return run(arrays)
+
+
+_stages = lru_cache(maxsize=1024)(stages)
+
+
+def _in_stages(job: Expression, run: Run, arrays: Sequence[Array]) -> Array:
+    """The products of a plan one by one, so that gradients share what they have in
+    common; half precision is rounded once, and memory limits are kept, so not these."""
+    if job.dtype not in _STAGED or job.options.memory_limit is not None:
+        return _apply(job, run, *arrays)
+    networks = {stage.name: stage.network for stage in _stages(job.plan)}
+    if len(networks) == 1:
+        return _apply(job, run, *arrays)
+    parts = _derived(job, arrays[0], ("stages",), networks.values)
+    known = dict(zip(job.network.arguments, arrays, strict=True))
+    for name, part in zip(networks, parts, strict=True):
+        known[name] = contract(part.run, part.job, [known[a] for a in part.names])
+    return known[name]
 
 
 class Contraction(torch.autograd.Function):

@@ -9,7 +9,7 @@ from typing import Any
 
 from tnconv.errors import ArgumentError
 from tnconv.factor.choose import Choice, choose
-from tnconv.factor.fit.fit import Fitted, fit
+from tnconv.factor.fit.fit import SWEEPS, Fitted, fit
 from tnconv.factor.fit.held import Held, hold
 from tnconv.factor.fit.layout import Layout
 from tnconv.factor.fit.measure import Metric, metric_of, whiten
@@ -109,15 +109,18 @@ def question_of(
     round_to: int = 1,
     workload: Workload | None = None,
     seed: int = 0,
+    sweeps: int = SWEEPS,
 ) -> Question:
     """What ranks of a weight are chosen by, with the arguments of :func:`decompose`.
 
-    Raises what :func:`decompose` does for the same arguments.
+    Errors that take a fit are those after ``sweeps``; with 0, of the short fits that
+    starts are compared by. Raises what :func:`decompose` does for the same arguments.
     """
     held = hold("decompose", "kernel", kernel)
     shape = KernelShape(tuple(kernel.shape), groups, transposed)
     step = _step(round_to)
-    return _Job(held, shape, format, covariance, seed, workload, step).question()
+    job = _Job(held, shape, format, covariance, seed, workload, step, sweeps)
+    return job.question()
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,7 @@ class _Job:
     seed: int
     workload: Workload | None
     round_to: int
+    sweeps: int = SWEEPS
 
     def kernel(self, network: Network, choice: Choice) -> FactorizedKernel:
         """The fitted kernel."""
@@ -157,7 +161,8 @@ class _Job:
         """Factors of a network, an axis per label."""
         layout = Layout.of(network)
         weight = layout.spread(self.held.values, self.held.xp)
-        found = fit(self.held, layout, weight, self.metric(layout), seed=self.seed)
+        metric, how = self.metric(layout), {"seed": self.seed, "sweeps": self.sweeps}
+        found = fit(self.held, layout, weight, metric, **how)
         return layout, found
 
     def metric(self, layout: Layout) -> Metric | None:

@@ -37,6 +37,8 @@ class Operation:
     names: tuple[str, ...]
     #: for each argument of ``build`` the network that stands for it; None for an array
     kernels: tuple[Network | None, ...] = ()
+    #: what makes the entry of a new call, where it has several results
+    planned: Callable[..., Any] | None = None
 
     def network(self, *values: Any) -> Network:
         """What ``build`` gives, where that is one network."""
@@ -85,8 +87,8 @@ def _of_factors(operation: Operation, kernels: tuple[Network | None, ...]) -> Op
 
 
 #: what a known call is: arrays, the bias last, to the result
-_Entry = Callable[[Sequence[Array]], Array]
-_CALLS: BoundedCache[_Entry] = BoundedCache(4096)
+Entry = Callable[[Sequence[Array]], Array]
+_CALLS: BoundedCache[Entry] = BoundedCache(4096)
 
 
 def call(
@@ -113,7 +115,8 @@ def call(
         entry = _CALLS.entries.get(key)
     if entry is None:
         entry = _CALLS.get_or_make(
-            key, lambda: _planned(operation, arrays, arguments, bias)
+            key,
+            lambda: (operation.planned or _planned)(operation, arrays, arguments, bias),
         )
     return entry(given)
 
@@ -147,7 +150,7 @@ def _planned(
     arrays: tuple[Array, ...],
     arguments: tuple[Any, ...],
     bias: Array | None,
-) -> _Entry:
+) -> Entry:
     """Check, plan and compile a call that was not met before."""
     given = arrays if bias is None else (*arrays, bias)
     places = places_of(operation.name, given, _names(operation, arrays))
@@ -157,8 +160,8 @@ def _planned(
     kind: Any = type(arrays[0])
     backend = backend_for(kind)
     spread = _spread(operation.name, terms[0], shapes, bias)
-    entry = _term(operation, terms[0], backend, places[0])
-    term = partial(_term, operation, backend=backend, place=places[0])
+    entry = entry_of(operation, terms[0], backend, places[0])
+    term = partial(entry_of, operation, backend=backend, place=places[0])
     if len(terms) > 1 and backend.in_place:
         blocks = parts(terms[1:], places[0].dtype)
         entry = summed(entry, [(term(part.network), part) for part in blocks])
@@ -167,17 +170,17 @@ def _planned(
     return entry if spread is None else _biased(entry, spread)
 
 
-def _term(
+def entry_of(
     operation: Operation, network: Network, backend: Backend, place: Place
-) -> _Entry:
+) -> Entry:
     """One network, planned, on the arrays of the call."""
     found = planned_expression(network, backend, place, current())
-    entry: _Entry = partial(backend.call, found.compiled(place), found)
+    entry: Entry = partial(backend.call, found.compiled(place), found)
     order = _order(operation, network)
     return entry if order is None else _reordered(entry, order)
 
 
-def _added(first: _Entry, others: Sequence[_Entry]) -> _Entry:
+def _added(first: Entry, others: Sequence[Entry]) -> Entry:
     """The sum of all terms where arrays cannot be written to."""
 
     def total(given: Sequence[Array]) -> Array:
@@ -189,11 +192,11 @@ def _added(first: _Entry, others: Sequence[_Entry]) -> _Entry:
     return total
 
 
-def _reordered(entry: _Entry, order: tuple[int, ...]) -> _Entry:
+def _reordered(entry: Entry, order: tuple[int, ...]) -> Entry:
     return lambda given: entry([given[j] for j in order])
 
 
-def _biased(entry: _Entry, spread: tuple[slice | None, ...]) -> _Entry:
+def _biased(entry: Entry, spread: tuple[slice | None, ...]) -> Entry:
     return lambda given: entry(given[:-1]) + given[-1][spread]
 
 

@@ -6,19 +6,14 @@ from typing import Any
 
 from tnconv.errors import ArgumentError
 from tnconv.factor.kernel import FactorizedKernel
-from tnconv.functions.arguments import HYPER, TRANSPOSED, hyper, operation
+from tnconv.functions.arguments import HYPER, hyper, operation
 from tnconv.functions.call import Operation, call
-from tnconv.networks import factor_layers, factorized
+from tnconv.functions.factor_vjps import TRANSPOSE_VJPS, VJPS
+from tnconv.networks import factor_layers
 from tnconv.networks.checks import Ints
 from tnconv.networks.geometry import Padding, PaddingMode
 
 READ = ("x", "cotangent", "weight")
-VJP = operation(factorized.conv_factor_vjp, READ, ("factor", "per_example", *HYPER))
-TRANSPOSE_VJP = operation(
-    factorized.conv_transpose_factor_vjp,
-    READ,
-    ("factor", "per_example", *TRANSPOSED),
-)
 LAYER_INPUT = operation(
     factor_layers.kfac_factor_input,
     ("x", "weight"),
@@ -52,8 +47,9 @@ def conv_factor_vjps(
 ) -> tuple[Any, ...]:
     """Pull a cotangent of a convolution's output back to the factors of its kernel.
 
-    Each gradient is a network with a plan of its own; the weight's gradient need never
-    be formed.
+    What the gradients have in common is contracted once: the products of the forward
+    plan are pulled back one by one (:mod:`tnconv.functions.backward`). In half
+    precision, under a memory limit and per example each gradient has a plan of its own.
 
     Args:
         x: ([batch,] in_channels, *input_size).
@@ -81,7 +77,11 @@ def conv_factor_vjps(
     (array([[96.]]), array([[[12., 18.]]]))
     """
     arguments = hyper(stride, padding, dilation, groups, padding_mode)
-    return _each(VJP, x, cotangent, kernel, (bool(per_example), *arguments))
+    _check_kernel("conv_factor_vjps", kernel)
+    given: tuple[Any, ...] = call(
+        VJPS, (x, cotangent, kernel), (bool(per_example), *arguments)
+    )
+    return given
 
 
 def conv_transpose_factor_vjps(
@@ -124,16 +124,11 @@ def conv_transpose_factor_vjps(
     array([[[6., 6.]]])
     """
     arguments = hyper(stride, padding, output_padding, dilation, groups)
-    return _each(TRANSPOSE_VJP, x, cotangent, kernel, (bool(per_example), *arguments))
-
-
-def _each(
-    vjp: Operation, x: Any, cotangent: Any, kernel: Any, arguments: tuple[Any, ...]
-) -> tuple[Any, ...]:
-    _check_kernel(f"{vjp.name}s", kernel)
-    return tuple(
-        call(vjp, (x, cotangent, kernel), (name, *arguments)) for name in kernel.names
+    _check_kernel("conv_transpose_factor_vjps", kernel)
+    given: tuple[Any, ...] = call(
+        TRANSPOSE_VJPS, (x, cotangent, kernel), (bool(per_example), *arguments)
     )
+    return given
 
 
 def kfac_factors(

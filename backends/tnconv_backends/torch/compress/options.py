@@ -138,25 +138,35 @@ def options_of(
             covariance=moments,
             round_to=round_to,
             seed=seed,
+            sweeps=0,
         )
-        for ranks, error in _ranks(question):
-            network = format_network(format, shape, ranks)
-            params = sum(map(prod, network.arguments.values()))
-            found.append(Option(format, ranks, params, error))
-    return [option for option in found if option.params < dense]
+        for ranks in _ranks(question):
+            params = int(question.cost("params", ranks))
+            if params < dense:
+                found.append(Option(format, ranks, params, _error(question, ranks)))
+    return found
 
 
-def _ranks(question: Question) -> list[tuple[Ranks, float]]:
-    """Ranks with their squared relative errors, from spectra or from fits."""
+def _ranks(question: Question) -> list[Ranks]:
+    """Ranks to choose from: by spectra, or where errors take fits a few."""
     if question.square == 0:
-        return [(question.rounded(question.uniform(1)), 0.0)]
+        return [question.rounded(question.uniform(1))]
     if question.parted:
         levels = (choose(RelativeError(e**0.5), question).ranks for e in LEVELS)
-        return [(r, _left_out(question, r)) for r in dict.fromkeys(levels)]
+        return list(dict.fromkeys(levels))
     most = max(question.full)
     trials = (max(1, round(most * share)) for share in TRIALS)
     each = (question.rounded(question.uniform(r)) for r in trials)
-    return [(r, question.error(r) ** 2) for r in dict.fromkeys(each)]
+    return list(dict.fromkeys(each))
+
+
+def _error(question: Question, ranks: Ranks) -> float:
+    """The squared relative error to expect, from spectra or from a short fit."""
+    if question.square == 0:
+        return 0.0
+    if question.parted:
+        return _left_out(question, ranks)
+    return question.error(ranks) ** 2
 
 
 def _left_out(question: Question, ranks: Ranks) -> float:

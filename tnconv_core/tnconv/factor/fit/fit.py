@@ -21,6 +21,8 @@ HOLD = 0.02
 TOLERANCE = 1e-4
 #: random starts beside the first one, and their sweeps, where there are many minima
 TRIES, TRIAL_SWEEPS = 2, 10
+#: sweeps after that, at the most
+SWEEPS = 200
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def fit(
     metric: Metric | None = None,
     *,
     seed: int = 0,
-    sweeps: int = 200,
+    sweeps: int = SWEEPS,
 ) -> Fitted:
     """The factors nearest to a weight (an axis per label), and measured by a metric."""
     xp = held.xp

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import tnconv
-from tnconv import cli_calibrate, cli_compress, cli_plans
+from tnconv import cli_calibrate, cli_compress, cli_plans, cli_tune
 from tnconv.errors import ArgumentError, TnconvError
 
 T = TypeVar("T")
@@ -105,6 +105,7 @@ def _parser() -> _Parser:
     cli_calibrate.add(commands)
     cli_compress.add(commands)
     cli_plans.add(commands)
+    cli_tune.add(commands)
     return parser
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tnconv.console import table
 from tnconv.errors import TnconvError
+from tnconv.execution.alike import alike
 from tnconv.execution.calibrate import measurable, usual_seconds
 from tnconv.planning.candidates import Candidate, candidates
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 #: seconds that the measurement of one plan may take
 BUDGET = 0.5
-#: the largest difference between results of two plans, as a share of the largest value
-CLOSE = {"float16": 5e-2, "bfloat16": 2e-1, "float32": 2e-3, "complex64": 2e-3}
 
 
 class ResultsDifferError(TnconvError):
@@ -135,7 +134,7 @@ def _timed(
         result = run(arrays)
         if first is None:
             first = result
-        elif not _alike(first, result, CLOSE.get(expression.dtype, 1e-6)):
+        elif not alike(first, result, expression.dtype):
             raise ResultsDifferError(
                 f"explain: the plan {' '.join(candidate.forms)} (without "
                 f"{', '.join(candidate.without)}) gives another result than the chosen "
@@ -144,12 +143,3 @@ def _timed(
         del result
         times.append(usual_seconds(backend, run, arrays, BUDGET))
     return times
-
-
-def _alike(one: Any, other: Any, share: float) -> bool:
-    """Whether two arrays differ by no more than a share of the largest value."""
-    if tuple(one.shape) != tuple(other.shape):
-        return False
-    if 0 in one.shape:
-        return True
-    return bool(abs(one - other).max() <= share * abs(one).max() + 1e-6)

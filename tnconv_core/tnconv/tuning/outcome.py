@@ -44,6 +44,15 @@ class Outcome:
         """Whether another plan than the default was kept."""
         return self.seconds < self.default
 
+    def __str__(self) -> str:
+        forms = " ".join(self.forms) or "a view"
+        if not self.won:
+            return f"kept {self.key}: the default plan, {forms}; no other one won"
+        return (
+            f"kept {self.key}: {forms}, {self.seconds * 1e3:.3f} ms, the default plan "
+            f"{self.default * 1e3:.3f} ms (spread {self.spread:.0%})"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

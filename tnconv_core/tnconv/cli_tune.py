@@ -33,6 +33,7 @@ examples:
   tnconv tune layers.json --operations forward kfac-reduce --seconds 600
   tnconv tune shapes.json --out plans.jsonl --plot gains.png
   tnconv tune models:resnet --input 32,3,224,224
+  tnconv tune layers.json --scheduler tcp://head:8786
 """
 OPERATIONS = "forward input-vjp weight-vjp per-example kfac-expand kfac-reduce"
 
@@ -90,6 +91,8 @@ def _add_effort(command: Any) -> None:
     where = command.add_mutually_exclusive_group()
     text = "search in so many processes; timings take turns (default: this one)"
     where.add_argument("--workers", type=int, metavar="N", help=text)
+    text = "search and time on the workers of a Dask cluster: tcp://host:8786"
+    where.add_argument("--scheduler", metavar="ADDRESS", help=text)
 
 
 def _add_results(command: Any) -> None:
@@ -189,8 +192,11 @@ def _layers(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _crew(options: argparse.Namespace) -> AbstractContextManager[Crew]:
     """Who does the work."""
+    from tnconv.tuning.cluster import cluster
     from tnconv.tuning.crew import Alone, processes
 
+    if options.scheduler is not None:
+        return cluster(options.scheduler)
     if options.workers is None:
         return nullcontext(Alone())
     if options.workers < 1:

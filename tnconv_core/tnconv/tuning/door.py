@@ -11,6 +11,7 @@ from typing import Any
 from tnconv.errors import ArgumentError
 from tnconv.execution.calibrate import measurable
 from tnconv.execution.registry import backend as backend_named
+from tnconv.tuning.cluster import is_client, team
 from tnconv.tuning.crew import Alone, Crew, Team
 from tnconv.tuning.files import read_tasks
 from tnconv.tuning.layers import TRAINING
@@ -33,7 +34,7 @@ def tune(
     seed: int = 0,
     again: bool = False,
     store: str | PathLike[str] | None = None,
-    executor: Executor | None = None,
+    executor: Executor | Any = None,
     watch: Watch | None = None,
 ) -> Report:
     """Find the fastest plans by the clock and keep them, where every process that
@@ -61,9 +62,9 @@ def tune(
         store: a store to write (SQLite where its name ends in ``.sqlite`` or ``.db``,
             else JSON lines); None for the user's.
         executor: where to search and time; None for this process. Any of
-            ``concurrent.futures`` and those like it; its workers may be on other
-            machines. Times are taken one at a time on each machine, and are filed under
-            the device class of the worker.
+            ``concurrent.futures`` and those like it, or a Dask client; workers may be
+            on other machines. Times are taken one at a time on each machine, and are
+            filed under the device class of the worker.
         watch: called with a :class:`~tnconv.tuning.run.Step` as the work goes on.
 
     Raises:
@@ -88,8 +89,7 @@ def tune(
     if not tasks:
         raise ArgumentError("tune: there is nothing to tune")
     shelf = Shelf.at(None if store is None else Path(store))
-    crew: Crew = Alone() if executor is None else Team(executor)
-    return run(tasks, crew, shelf, effort, watch)
+    return run(tasks, _crew(executor), shelf, effort, watch)
 
 
 def run(
@@ -104,6 +104,20 @@ def run(
         for name in {task.backend for task in tasks}:
             measurable(backend_named(name), "tune")
     return Tuning(crew, shelf, effort, watch or _silent).run(tasks)
+
+
+def _crew(executor: Any) -> Crew:
+    """Who does the work."""
+    if executor is None:
+        return Alone()
+    if is_client(executor):
+        return team(executor)
+    if not callable(getattr(executor, "submit", None)):
+        raise ArgumentError(
+            "tune: executor is one of concurrent.futures, or like it (it has a method "
+            f"submit), or a Dask client; got {executor!r:.60}"
+        )
+    return Team(executor)
 
 
 def _silent(step: Step) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
@@ -15,7 +16,9 @@ HEATS, WON = 7, 6
 #: a gain that is worth another plan
 WORTH = 0.01
 #: rounds of a heat at least
-LEAST = 2
+LEAST = 1
+#: a race that takes this many times as long as it may is given up
+OVERTIME = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +88,13 @@ class Race:
 
 
 def raced(default: Timed, other: Timed, seconds: float, draw: random.Random) -> Race:
-    """A race of about so many seconds. The default plan runs twice in every heat, so
-    that noise is known beside what it disturbs."""
-    heats = []
-    for _ in range(HEATS):
-        three = (default, default, other)
+    """A race of about so many seconds, or less where it is lost before. The default
+    plan runs twice in every heat, so that noise is known beside what it disturbs."""
+    heats: list[Heat] = []
+    three, end = (default, default, other), time.perf_counter() + OVERTIME * seconds
+    while len(heats) < HEATS and sum(not heat.won for heat in heats) <= HEATS - WON:
         times = in_turn(three, seconds / HEATS, LEAST, draw)
         heats.append(Heat(*map(usual, times)))
+        if time.perf_counter() > end:
+            break
     return Race(tuple(heats))

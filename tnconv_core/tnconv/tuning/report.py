@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import exp, log
@@ -43,10 +44,14 @@ class Report:
         won = sorted((o for o in self.outcomes if o.won), key=lambda o: -o.gain)
         return [_row(outcome) for outcome in won[:limit]]
 
+    def devices(self) -> dict[str, int]:
+        """How many networks were timed on each device class."""
+        return dict(Counter(outcome.device for outcome in self.outcomes))
+
     def notes(self) -> list[str]:
         """What the tables do not say."""
         won = sum(outcome.won for outcome in self.outcomes)
-        lines = []
+        lines = [f"timed on {name}: {n}" for name, n in self.devices().items()]
         if won > LISTED:
             lines.append(f"{won - LISTED} more gains: tnconv plans list has them all")
         if self.known:

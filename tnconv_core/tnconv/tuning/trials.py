@@ -10,6 +10,7 @@ would flatter it.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, log2
@@ -22,7 +23,7 @@ from tnconv.store.lookup import Job, written
 from tnconv.store.reading import BadRecordError
 from tnconv.store.records import Measured, Record, read_record
 from tnconv.tuning.clock import Timed, in_turn, no_collection, usual
-from tnconv.tuning.heats import raced
+from tnconv.tuning.heats import OVERTIME, raced
 from tnconv.tuning.outcome import Outcome
 from tnconv.tuning.tasks import Task
 from tnconv.tuning.turns import alone
@@ -57,7 +58,7 @@ def timed(task: Task, lines: Sequence[str], seconds: float, seed: int) -> Outcom
     contenders = list(reversed(distinct.values()))
     draw = random.Random(seed)
     with alone(), no_collection():
-        runners = _admitted(task, form, contenders, faults)
+        runners = _admitted(task, form, contenders, faults, seconds)
         best, measured = _decided(runners, seconds, draw)
     record = Record.of(key, best, measured, records[0].seed if records else None)
     return Outcome(
@@ -96,15 +97,22 @@ def _named(forms: Sequence[str]) -> str:
 
 
 def _admitted(
-    task: Task, form: Network, plans: Sequence[Planned], faults: list[str]
+    task: Task,
+    form: Network,
+    plans: Sequence[Planned],
+    faults: list[str],
+    seconds: float,
 ) -> list[Runner]:
-    """The plans that run, with the default plan's result and not hopelessly slower."""
+    """The plans that run, with the default plan's result and not hopelessly slower;
+    the later ones only if there is time."""
     backend, place = task.home()
     shapes = form.arguments.values()
     arrays = [backend.sample(place, shape, n) for n, shape in enumerate(shapes)]
     runners: list[Runner] = []
-    wanted, limit = None, 0.0
+    wanted, limit, end = None, 0.0, time.perf_counter() + OVERTIME * seconds
     for planned in plans:
+        if runners and time.perf_counter() > end:
+            break
         name = _named(planned.plan.forms)
         try:
             call = Timed(backend, backend.compile(planned.program, place), arrays)
@@ -152,7 +160,7 @@ def _survivor(
             break
         playing = [default, *alive]
         calls = [runner.call for runner in playing]
-        times = list(map(usual, in_turn(calls, seconds / rounds, 2, draw)))
+        times = list(map(usual, in_turn(calls, seconds / rounds, 1, draw)))
         ranked = sorted(zip(times[1:], range(len(alive)), alive, strict=True))
         keep = max(1, len(alive) // 2)
         alive = [r for time, _, r in ranked[:keep] if time < BEHIND * times[0]]

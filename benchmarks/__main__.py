@@ -21,6 +21,7 @@ COMMANDS = {
     "overhead": "benchmarks.overhead",
     "planning": "benchmarks.planning",
     "regret": "benchmarks.regret",
+    "tuned": "benchmarks.tuned",
     "bound": "benchmarks.bound",
     "norms": "benchmarks.norms",
     "clients": "benchmarks.clients",

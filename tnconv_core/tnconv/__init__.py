@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from tnconv.functions.operator import operator
     from tnconv.notation import parse
     from tnconv.rewrite import simplify
+    from tnconv.tuning import record, tune
 
 __version__ = "0.1.0"
 
@@ -157,8 +158,10 @@ __all__ = [
     "operator",
     "options",
     "parse",
+    "record",
     "simplify",
     "toeplitz",
+    "tune",
     "unfold",
     "unfold_transpose",
     "unfolded_inputs",
@@ -170,7 +173,9 @@ _LATE = {
     "FactorizedKernel": "tnconv.factor",
     "decompose": "tnconv.factor.decompose",
     "parse": "tnconv.notation",
+    "record": "tnconv.tuning",
     "simplify": "tnconv.rewrite",
+    "tune": "tnconv.tuning",
 }
 
 if not TYPE_CHECKING:  # else a type checker would let every misspelled name pass

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import tnconv
-from tnconv import cli_calibrate, cli_compress, cli_plans
+from tnconv import cli_calibrate, cli_compress, cli_plans, cli_tune
 from tnconv.errors import ArgumentError, TnconvError
 
 T = TypeVar("T")
@@ -105,6 +105,7 @@ def _parser() -> _Parser:
     cli_calibrate.add(commands)
     cli_compress.add(commands)
     cli_plans.add(commands)
+    cli_tune.add(commands)
     return parser
 
 
@@ -185,6 +186,11 @@ def _add_show(commands: argparse._SubParsersAction[_Parser]) -> None:
         action="store_true",
         help="with --explain: time each of them",
     )
+    show.add_argument(
+        "--keep",
+        action="store_true",
+        help="time them once more, and keep what wins in your store",
+    )
     show.set_defaults(run=_show)
 
 
@@ -258,10 +264,12 @@ def _show(options: argparse.Namespace) -> int:
             network, backend=options.backend, dtype=options.dtype
         )
     print(expression)
-    if options.explain or options.measure:
+    if options.explain or options.measure or options.keep:
         with stage("considering plans"):
             explanation = expression.explain(measure=options.measure)
         print(f"\n{explanation}")
+        if options.keep:
+            print(f"\n{explanation.keep()}")
     return SUCCESS
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tnconv.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from tnconv.execution.calibrate import Calibration
 
 DESCRIPTION = """\
 Measure how fast a backend is on this machine: matrix products, copies, sums, fresh
 memory, calls, its own convolutions. Plans made afterwards go by what was measured.
 
 Writes the file that TNCONV_CALIBRATION names, or one in your cache folder; constants of
-other backends and devices in it are kept. Run it on an idle machine.
+other backends and devices in it are kept. Run it on an idle machine. Measured plans of
+your store say how good the new constants are; plans there that nobody measured are
+planned anew by them.
 
 examples:
   tnconv calibrate
@@ -87,4 +92,24 @@ def run(options: argparse.Namespace) -> int:
     if found.after > SUSPICIOUS:
         print("that is much: if the machine was busy, measure again when it is idle")
     print(f"written to {save_calibration(found, path)}")
+    if options.out is None:
+        _tell_store(found)
     return 0
+
+
+def _tell_store(found: Calibration) -> None:
+    """What it means for the plans in the user's store, if there is one."""
+    from tnconv.store.manage import own_database
+    from tnconv.store.places import user_path
+    from tnconv.store.recalibrated import recalibrated
+
+    if user_path() is None or not own_database().exists():
+        return
+    seen = recalibrated(own_database(), found.old, found.new)
+    if seen.measured:
+        print(
+            f"predictions of {seen.measured} measured plans of your store are off by "
+            f"{seen.after:.0%} ({seen.before:.0%} before)"
+        )
+    if seen.renewed:
+        print(f"{seen.renewed} plans of your store, never measured, are planned anew")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
@@ -14,6 +14,8 @@ from typing import Any
 
 from tnconv.errors import ArgumentError
 
+#: called with a network, the place it is planned for (:class:`Place`) and the options
+Watch = Callable[[Any, Any, Any], None]
 PLANNERS = ("auto", "exact", "cotengra", "opt_einsum")
 
 
@@ -27,6 +29,7 @@ class Options:
     ``memory_share``: what may be held beyond them at no charge, as a share of them.
     ``alternatives``: whether networks that are not simplified are priced as well.
     ``store``: files of plans that are looked up before the user's store.
+    ``watch``: told of every network that is planned.
     """
 
     planner: str = "auto"
@@ -35,6 +38,12 @@ class Options:
     alternatives: bool = True
     memory_share: float = 1.0
     store: tuple[str, ...] = ()
+    watch: Watch | None = None
+
+    @property
+    def unwatched(self) -> Options:
+        """The same with nobody told: what plans depend on."""
+        return self if self.watch is None else changed(self, {"watch": None})
 
 
 @lru_cache(maxsize=4096)
@@ -69,6 +78,9 @@ def options(**changes: Any) -> Iterator[Options]:
             costs.
         store: files that ``tnconv plans export`` wrote, whose plans are used before
             those of the user's store.
+        watch: a function that is called with every network that is planned inside,
+            or called there for the first time, the place of its arrays and its options
+            (:func:`tnconv.record` is one); derivatives are told of whenever they come.
 
     Raises:
         ArgumentError: a name or a value is not known.
@@ -120,6 +132,8 @@ def _check(values: dict[str, Any]) -> None:
     if values["forms"] is not None:
         values["forms"] = _form_names(values["forms"])
     values["store"] = _paths(values["store"])
+    if values["watch"] is not None and not callable(values["watch"]):
+        raise ArgumentError(f"options: watch is a function, got {values['watch']!r}")
 
 
 def _paths(store: Any) -> tuple[str, ...]:

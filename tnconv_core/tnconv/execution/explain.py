@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tnconv.console import table
-from tnconv.errors import TnconvError
+from tnconv.errors import ArgumentError, TnconvError
+from tnconv.execution.alike import alike
 from tnconv.execution.calibrate import measurable, usual_seconds
 from tnconv.planning.candidates import Candidate, candidates
 
 if TYPE_CHECKING:
     from tnconv.execution.expression import Expression
+    from tnconv.tuning.outcome import Outcome
 
 #: seconds that the measurement of one plan may take
 BUDGET = 0.5
-#: the largest difference between results of two plans, as a share of the largest value
-CLOSE = {"float16": 5e-2, "bfloat16": 2e-1, "float32": 2e-3, "complex64": 2e-3}
+#: how much faster than the chosen plan another is said to be at least
+WORTH = 1.05
 
 
 class ResultsDifferError(TnconvError):
@@ -45,6 +47,7 @@ class Explanation:
     """Every plan that was considered, the chosen one first; printed, a table."""
 
     plans: tuple[Considered, ...]
+    expression: Expression = field(repr=False, compare=False)
 
     @property
     def chosen(self) -> Considered:
@@ -59,7 +62,40 @@ class Explanation:
             return None
         return self.chosen.measured / min(times)
 
+    def keep(self) -> Outcome:
+        """Time these plans once more, side by side and against noise as
+        :func:`tnconv.tune` does, and write what wins to the user's store.
+
+        The outcome says what won and by how much. It replaces a plan that was kept
+        before, unless that wins again. Plans that this process has made already stay
+        with it until :func:`tnconv.clear_caches`.
+
+        Raises:
+            StoreError: the store cannot be written.
+            MissingDependencyError: filelock is not installed.
+
+        >>> import tnconv
+        >>> expression = tnconv.expression(tnconv.networks.conv((2, 3, 8), (4, 3, 3)))
+        >>> outcome = expression.explain(measure=True).keep()  # doctest: +SKIP
+        """
+        from tnconv.tuning import tune
+
+        report = tune(self.expression, trials=len(self.plans), again=True)
+        for failure in report.failures:
+            raise ArgumentError(f"keep: {failure.why}")
+        return report.outcomes[0]
+
     def __str__(self) -> str:
+        lines = [self._table()]
+        if self.regret is not None and self.regret > WORTH:
+            lines.append(
+                f"another plan took {1 / self.regret:.0%} of the chosen one's time: "
+                "keep() of this explanation, or tnconv show --keep, times them once "
+                "more and keeps what wins"
+            )
+        return "\n".join(lines)
+
+    def _table(self) -> str:
         head = ("plan", "network", "predicted ms", "peak MiB")
         measured = any(plan.measured is not None for plan in self.plans)
         rows = [_row(plan, measured) for plan in self.plans]
@@ -104,7 +140,7 @@ def explain(
             replace(plan, measured=seconds)
             for plan, seconds in zip(plans, times, strict=True)
         ]
-    return Explanation(tuple(plans))
+    return Explanation(tuple(plans), expression)
 
 
 def _considered(candidate: Candidate, chosen: bool) -> Considered:
@@ -135,7 +171,7 @@ def _timed(
         result = run(arrays)
         if first is None:
             first = result
-        elif not _alike(first, result, CLOSE.get(expression.dtype, 1e-6)):
+        elif not alike(first, result, expression.dtype):
             raise ResultsDifferError(
                 f"explain: the plan {' '.join(candidate.forms)} (without "
                 f"{', '.join(candidate.without)}) gives another result than the chosen "
@@ -144,12 +180,3 @@ def _timed(
         del result
         times.append(usual_seconds(backend, run, arrays, BUDGET))
     return times
-
-
-def _alike(one: Any, other: Any, share: float) -> bool:
-    """Whether two arrays differ by no more than a share of the largest value."""
-    if tuple(one.shape) != tuple(other.shape):
-        return False
-    if 0 in one.shape:
-        return True
-    return bool(abs(one - other).max() <= share * abs(one).max() + 1e-6)

@@ -226,23 +226,26 @@ def planned_expression(
     network: Network, backend: Backend, place: Place, options: Options
 ) -> Expression:
     """The expression of a network, planned once per machine, dtype and options."""
+    if options.watch is not None:
+        options.watch(network, place, options.unwatched)
+    plain = options.unwatched
     machine = backend.machine(place)
     itemsize = ITEMSIZE.get(place.dtype, 8)
-    key = (network, machine.key, place.dtype, options)
+    key = (network, machine.key, place.dtype, plain)
 
     def make() -> Planned:
         from tnconv.store.places import places
 
-        what, stores = searched(network, place.dtype), places(options)
+        what, stores = searched(network, place.dtype), places(plain)
         if stores:
             from tnconv.store.lookup import Job
             from tnconv.store.lookup import planned as looked_up
 
-            job = Job(machine, place.dtype, itemsize, options)
+            job = Job(machine, place.dtype, itemsize, plain)
             return replace(looked_up(what, job, stores), network=network)
         from tnconv.planning.planner import plan_network
 
-        planned = plan_network(what, machine, itemsize, options)
+        planned = plan_network(what, machine, itemsize, plain)
         return replace(planned, network=network)
 
     planned = _PLANS.get_or_make(key, make)

@@ -27,7 +27,10 @@ BUILTIN: dict[str, dict[str, str]] = {
         "standard": "tnconv_rules:STANDARD",
         "alternatives": "tnconv_rules:ALTERNATIVES",
     },
-    "tnconv.commands": {"compress": "tnconv_backends.torch.compress.command:run"},
+    "tnconv.commands": {
+        "compress": "tnconv_backends.torch.compress.command:run",
+        "layers": "tnconv_backends.torch.observed:layer_records",
+    },
     "tnconv.forms": {"standard": "tnconv.planning.forms:FORMS"},
     "tnconv.operations": {
         name: f"tnconv.functions:{name}"

@@ -110,8 +110,9 @@ class Database:
 
     # ---- writing
 
-    def put(self, records: Iterable[Record]) -> int:
-        """Keep the better of each record and what is there; how many were written.
+    def put(self, records: Iterable[Record], *, instead: bool = False) -> int:
+        """Keep the better of each record and what is there, or the new one
+        ``instead``; how many were written.
 
         All of them or none. Raises StoreError where that is not possible; what is
         there then stays as it is.
@@ -121,7 +122,7 @@ class Database:
         def write(connection: sqlite3.Connection) -> int:
             changed = 0
             for record, line in found:
-                if _improves(connection, record):
+                if instead or _improves(connection, record):
                     row = (record.key.digest, record.key.structure, line)
                     sql = "INSERT OR REPLACE INTO plans VALUES (?, ?, ?)"
                     connection.execute(sql, row)

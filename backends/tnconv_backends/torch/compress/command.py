@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from tnconv.factor import EVBMF, Energy, Fraction, RelativeError
 from tnconv.factor.rank import COSTS, Rank
 from tnconv_backends.torch.compress.model import FORMATS, compress
 from tnconv_backends.torch.compress.saved import read_tensors, save, write
+from tnconv_backends.torch.entry import made
 
 Tensor = torch.Tensor
 REPORT = "report.json"
@@ -26,7 +24,7 @@ REPORT = "report.json"
 def run(options: argparse.Namespace) -> int:
     """Compress, write everything, print the report; returns the exit code."""
     budget, rank = goal(options)
-    model = made(options.model)
+    model = made(options.model, "compress")
     filled(model, options.weights)
     model.eval()
     data = None if options.data is None else batches(options, model)
@@ -84,28 +82,6 @@ def parsed_rank(text: str) -> Rank:
             "energy:0.9, error:0.2, params:0.5, macs:0.5 or seconds:0.5"
         ) from None
     return numbers[0] if len(numbers) == 1 else numbers
-
-
-def made(name: str) -> nn.Module:
-    """The model that a function returns, by ``package.module:function``."""
-    module, _, attribute = name.partition(":")
-    if not module or not attribute:
-        raise ArgumentError(
-            f"compress: {name!r} is no function; give package.module:function"
-        )
-    sys.path.insert(0, os.getcwd())  # as python -m has it
-    try:
-        found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ArgumentError(f"compress: {name!r} is not there ({error})") from error
-    finally:
-        sys.path.pop(0)
-    model = found()
-    if not isinstance(model, nn.Module):
-        raise ArgumentError(
-            f"compress: {name} returns a {type(model).__name__}, no torch.nn.Module"
-        )
-    return model
 
 
 def filled(model: nn.Module, path: Path) -> None:

@@ -13,6 +13,7 @@ from os.path import abspath
 from typing import Any
 
 from tnconv.errors import ArgumentError
+from tnconv.execution.executors import check_executor
 
 PLANNERS = ("auto", "exact", "cotengra", "opt_einsum")
 
@@ -27,6 +28,7 @@ class Options:
     ``memory_share``: what may be held beyond them at no charge, as a share of them.
     ``alternatives``: whether networks that are not simplified are priced as well.
     ``store``: files of plans that are looked up before the user's store.
+    ``executor``: whose workers contract the blocks of a plan (None: this thread).
     """
 
     planner: str = "auto"
@@ -35,6 +37,7 @@ class Options:
     alternatives: bool = True
     memory_share: float = 1.0
     store: tuple[str, ...] = ()
+    executor: Any = None
 
 
 @lru_cache(maxsize=4096)
@@ -69,6 +72,11 @@ def options(**changes: Any) -> Iterator[Options]:
             costs.
         store: files that ``tnconv plans export`` wrote, whose plans are used before
             those of the user's store.
+        executor: who contracts the blocks of plans that are cut (``memory_limit`` is
+            what cuts them, and then holds for each worker): a
+            ``dask.distributed.Client``, or an executor of ``concurrent.futures``. A
+            plan in one piece runs here. A worker that dies is replaced, and results
+            have the same bits whoever contracted them.
 
     Raises:
         ArgumentError: a name or a value is not known.
@@ -120,6 +128,7 @@ def _check(values: dict[str, Any]) -> None:
     if values["forms"] is not None:
         values["forms"] = _form_names(values["forms"])
     values["store"] = _paths(values["store"])
+    check_executor(values["executor"])
 
 
 def _paths(store: Any) -> tuple[str, ...]:

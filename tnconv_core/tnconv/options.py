@@ -15,7 +15,7 @@ from typing import Any
 from tnconv.errors import ArgumentError
 from tnconv.execution.executors import check_executor
 
-PLANNERS = ("auto", "exact", "cotengra", "opt_einsum")
+PLANNERS = ("auto", "exact", "hyper", "cotengra", "opt_einsum")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -23,7 +23,8 @@ class Options:
     """What governs planning. Equal options are one object, so they compare by identity.
 
     ``planner``: "auto" (exact for small networks, cotengra for larger), "exact",
-    "cotengra" or "opt_einsum". ``forms``: names of those that may be used (all).
+    "hyper", "cotengra" or "opt_einsum". ``trials``, ``seed``, ``search_seconds``: how
+    long "hyper" searches. ``forms``: names of those that may be used (all).
     ``memory_limit``: bytes allocated beyond inputs and result at any moment.
     ``memory_share``: what may be held beyond them at no charge, as a share of them.
     ``alternatives``: whether networks that are not simplified are priced as well.
@@ -38,6 +39,9 @@ class Options:
     memory_share: float = 1.0
     store: tuple[str, ...] = ()
     executor: Any = None
+    trials: int = 64
+    seed: int = 0
+    search_seconds: float | None = None
 
 
 @lru_cache(maxsize=4096)
@@ -60,7 +64,13 @@ def options(**changes: Any) -> Iterator[Options]:
 
     Args:
         planner: ``"auto"`` (exact for small networks, along cotengra's tree for
-            larger), ``"exact"``, ``"cotengra"`` or ``"opt_einsum"``.
+            larger), ``"exact"``, ``"hyper"`` (many trees for larger networks, each
+            judged by what it costs by the forms here; the best of them),
+            ``"cotengra"`` or ``"opt_einsum"``.
+        trials: how many trees ``planner="hyper"`` tries.
+        seed: what these follow from; the same seed gives the same plan.
+        search_seconds: no tree is begun after so many seconds, or None; a plan that
+            this ended early depends on the clock.
         forms: names of the forms that may be used, or None for all; for networks
             that these cannot contract, ``"constant"`` and ``"multiply"`` are added.
         memory_limit: bytes beyond inputs and result at any moment, or None.
@@ -129,6 +139,28 @@ def _check(values: dict[str, Any]) -> None:
         values["forms"] = _form_names(values["forms"])
     values["store"] = _paths(values["store"])
     check_executor(values["executor"])
+    _check_effort(values)
+
+
+def _check_effort(values: dict[str, Any]) -> None:
+    """Refuse odd trials, seeds and seconds."""
+    for name in ("trials", "seed"):
+        value = values[name]
+        if isinstance(value, bool) or not hasattr(value, "__index__") or value < 0:
+            raise ArgumentError(f"options: {name} is a whole number, got {value!r}")
+        values[name] = index(value)
+    seconds = values["search_seconds"]
+    if seconds is None:
+        return
+    if (
+        isinstance(seconds, bool)
+        or not isinstance(seconds, int | float)
+        or not seconds > 0
+    ):
+        raise ArgumentError(
+            f"options: search_seconds is a time above 0, or None, got {seconds!r}"
+        )
+    values["search_seconds"] = float(seconds)
 
 
 def _paths(store: Any) -> tuple[str, ...]:

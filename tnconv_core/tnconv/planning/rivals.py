@@ -16,7 +16,7 @@ from tnconv.planning.machine import Machine
 from tnconv.planning.plan import Plan
 from tnconv.planning.planned import Found, Planned, Trace, nothing
 from tnconv.planning.problem import Problem
-from tnconv.planning.search import Search
+from tnconv.planning.search import PATIENCE, Search
 from tnconv.planning.site import Form
 from tnconv.rewrite import alternatives, default_alternatives, simplify
 from tnconv.splice import splice_all
@@ -239,7 +239,8 @@ def _several(
             below += part.seconds
     if not network.operands:
         return [Found(Plan(network, (), 0.0, "nothing to contract"), parts, below)]
-    search = Search(Problem(network), machine, itemsize, forms, bound - below)
+    left = bound - below
+    search = Search(Problem(network), machine, itemsize, forms, left, PATIENCE)
     return [
         Found(replace(plan, parts=tuple(inner)), parts, plan.seconds + below)
         for plan in plans_of(search, options, limit)

@@ -28,11 +28,11 @@ from tests.test_networks import built
 import tnconv
 from tnconv import networks
 from tnconv.errors import ArgumentError, ArrayError, WorkerError
-from tnconv.execution.crew import AHEAD, RETRIES, contract_block
+from tnconv.execution.backend import Spreading
+from tnconv.execution.crew import AHEAD, RETRIES, Crew
 from tnconv.execution.expression import expression
-from tnconv.execution.parcels import parcels
 from tnconv.execution.program import Loop
-from tnconv.execution.registry import backend
+from tnconv.execution.registry import backend, backend_for
 from tnconv.network import Network
 from tnconv.options import current
 from tnconv.planning.blocks import Cut, cut_labels, cut_network
@@ -125,18 +125,17 @@ def test_any_blocks_of_any_label(operation: str, data: Any) -> None:
     given = [np.asarray(drawn[name], float) for name in network.arguments]
     place = backend("numpy").place(given[0])
     expected = backend("numpy").compile(planned.program, place)(given)
-    most = data.draw(st.integers(1, 5))
-    found = np.zeros(planned.program.shape)
-    (loop,) = planned.program.steps
-    assert isinstance(loop, Loop)
-    sent = parcels(loop, most)
-    assert len(sent) <= most
-    for parcel in sent:
-        reads = zip(given, parcel.reads, strict=True)
-        parts = [x[tuple(slice(*span) for span in part)] for x, part in reads]
-        where = tuple(slice(*span) for span in parcel.write)
-        found[where] += contract_block("numpy", parcel.program, parts)
-    np.testing.assert_array_equal(found, expected)
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as threads:
+        patch.setattr("tnconv_backends.blocks.MOST", data.draw(st.integers(1, 5)))
+        for name in ("numpy", "torch", "array_api_strict"):
+            library = Library(name, ())
+            arrays = [library.array(x, "float64") for x in given]
+            kind: Any = type(arrays[0])
+            lib = backend_for(kind)
+            assert isinstance(lib, Spreading)
+            crew = Crew(lib.name, threads)
+            run = lib.compile(planned.program, lib.place(arrays[0]), crew)
+            np.testing.assert_array_equal(library.values(run(arrays)), expected)
 
 
 def test_gradients_go_through_the_workers() -> None:

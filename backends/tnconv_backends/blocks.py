@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tnconv.execution.crew import Crew
-from tnconv.execution.parcels import parcels
-from tnconv.execution.program import Loop, Program, Shape, Slices
+from tnconv.execution.parcels import MOST, parcels
+from tnconv.execution.program import Block, Loop, Program, Shape, Slices
 
 if TYPE_CHECKING:
     from tnconv_backends.kernels import Kernels
@@ -19,9 +20,9 @@ Cut = tuple[slice, ...] | None
 
 def block_results(
     kernels: Kernels, step: Loop, shapes: Sequence[Shape]
-) -> tuple[tuple[Slices, ...], Callable[..., Iterator[Array]]]:
-    """Where the results of a loop belong, and a function of its sources that yields
-    them in that order."""
+) -> tuple[Loop, Callable[..., Iterator[Array]]]:
+    """The loop whose blocks say where results belong, and a function of its sources
+    that yields these in that order."""
     if kernels.crew is not None and step.sources:
         return _spread(kernels, kernels.crew, step, shapes)
     bodies = [kernels.bind_program(body) for body in step.bodies]
@@ -31,14 +32,14 @@ def block_results(
         for body, reads in turns:
             yield body(parts(sources, reads))
 
-    return tuple(block.write for block in step.blocks), run
+    return step, run
 
 
 def _spread(
     kernels: Kernels, crew: Crew, step: Loop, shapes: Sequence[Shape]
-) -> tuple[tuple[Slices, ...], Callable[..., Iterator[Array]]]:
-    """The same by a crew."""
-    sent, shared = parcels(step), crew.shares_memory
+) -> tuple[Loop, Callable[..., Iterator[Array]]]:
+    """The same by a crew, a parcel at a time: what they write may overlap."""
+    sent, shared = parcels(step, MOST), crew.shares_memory
     turns = [(parcel.program, cuts(parcel.reads, shapes)) for parcel in sent]
 
     def tasks(sources: Sequence[Array]) -> Iterator[tuple[Program, list[Array]]]:
@@ -48,7 +49,9 @@ def _spread(
     def run(*sources: Array) -> Iterator[Array]:
         return crew.results(tasks(sources))
 
-    return tuple(parcel.write for parcel in sent), run
+    blocks = tuple(Block(one.reads, one.write, at) for at, one in enumerate(sent))
+    bodies = tuple(parcel.program for parcel in sent)
+    return replace(step, blocks=blocks, bodies=bodies), run
 
 
 def cuts(reads: Sequence[Slices], shapes: Sequence[Shape]) -> list[Cut]:

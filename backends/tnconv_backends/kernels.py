@@ -260,12 +260,12 @@ class Kernels:
 
     def loop(self, step: Loop, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """Blocks embedded in zeros and added up."""
-        writes, results = block_results(self, step, shapes)
+        step, results = block_results(self, step, shapes)
 
         def run(*sources: Array) -> Array:
             total = None
-            for write, found in zip(writes, results(*sources), strict=True):
-                placed = embedded(self, found, write, step.shape)
+            for block, found in zip(step.blocks, results(*sources), strict=True):
+                placed = embedded(self, found, block.write, step.shape)
                 total = placed if total is None else total + placed
             return self.zeros(step.shape) if total is None else total
 

@@ -131,16 +131,16 @@ class StridedKernels(Kernels):
 
     def loop(self, step: Loop, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """Each block assigns its part, or adds to a part that was begun."""
-        writes, results = block_results(self, step, shapes)
+        step, results = block_results(self, step, shapes)
         box, library = filled(step), self.library
         make = library.zeros if box is None else library.empty
         edges = around(box, step.shape) if box else ()
         begun: set[object] = set()
         spots = []
-        for write in writes:
-            where = tuple([slice(a, b) for a, b in write])
-            spots.append((where, box is None or write in begun))
-            begun.add(write)
+        for block in step.blocks:
+            where = tuple([slice(a, b) for a, b in block.write])
+            spots.append((where, box is None or block.write in begun))
+            begun.add(block.write)
 
         def run(*sources: Array) -> Array:
             total = make(step.shape, dtype=self.dtype)

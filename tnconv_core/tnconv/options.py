@@ -85,8 +85,8 @@ def options(**changes: Any) -> Iterator[Options]:
         executor: who contracts the blocks of plans that are cut (``memory_limit`` is
             what cuts them, and then holds for each worker): a
             ``dask.distributed.Client``, or an executor of ``concurrent.futures``. A
-            plan in one piece runs here. A worker that dies is replaced, and results
-            have the same bits whoever contracted them.
+            plan in one piece runs here. What a worker that dies had is contracted by
+            another, and all executors give the same bits.
 
     Raises:
         ArgumentError: a name or a value is not known.

@@ -167,11 +167,12 @@ class TorchKernels(Kernels):
 
     def loop(self, step: Loop, shapes: Shapes, overwrite: bool) -> Kernel:
         """Each block assigns its part, or adds to a part that was begun."""
-        writes, results = block_results(self, step, shapes)
+        step, results = block_results(self, step, shapes)
         box, begun, spots = filled(step), set[object](), []
-        for write in writes:
-            spots.append((cut(write, step.shape), box is None or write in begun))
-            begun.add(write)
+        for block in step.blocks:
+            again = box is None or block.write in begun
+            spots.append((cut(block.write, step.shape), again))
+            begun.add(block.write)
         clear = zeroing(box, step.shape)
 
         def run(*sources: Array) -> Array:

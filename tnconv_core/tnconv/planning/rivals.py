@@ -128,6 +128,8 @@ def rivals(network: Network, options: Options) -> Iterator[Rival]:
 
 def rival_named(network: Network, name: str) -> Rival | None:
     """The rival of that name, those that mend something included."""
+    if name == "as built":
+        return Rival(name, network)
     if name == "simplified":
         return Rival(name, simplify(network).network, simplify(network).trace)
     for alternative in default_alternatives():

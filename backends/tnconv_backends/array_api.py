@@ -14,6 +14,7 @@ import array_api_compat as compat
 
 from tnconv.errors import ArrayError
 from tnconv.execution.backend import Place
+from tnconv.execution.crew import Crew
 from tnconv.execution.program import Program
 from tnconv.planning.device import Device, cpu
 from tnconv.planning.machine import Machine
@@ -35,6 +36,7 @@ class ArrayAPIBackend:
     native_convolution = False
     in_place = False
     autodiff = False
+    spreads = True
     kernels: type[Kernels] = Kernels
     #: the namespace of all arrays, where it is known without one
     library: Any = None
@@ -83,13 +85,13 @@ class ArrayAPIBackend:
             ready()
 
     def compile(
-        self, program: Program, place: Place
+        self, program: Program, place: Place, crew: Crew | None = None
     ) -> Callable[[Sequence[Array]], Array]:
         """A closure that runs the program on arrays at that place."""
         xp: Any = place.library
         wide = WIDER.get(place.dtype)
         dtype = getattr(xp, wide or place.dtype)
-        run = self.kernels(xp, dtype, place.device).bind_program(program)
+        run = self.kernels(xp, dtype, place.device, crew).bind_program(program)
         if wide is None:
             return run
         narrow = getattr(xp, place.dtype)

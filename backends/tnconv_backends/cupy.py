@@ -14,6 +14,7 @@ from cupy.lib.stride_tricks import as_strided
 
 from tnconv.errors import ArrayError
 from tnconv.execution.backend import Place
+from tnconv.execution.crew import Crew
 from tnconv.execution.program import Program
 from tnconv.planning.device import Device
 from tnconv.planning.machine import Machine
@@ -78,13 +79,13 @@ class CuPyBackend(ArrayAPIBackend):
             cupy.cuda.get_current_stream().synchronize()
 
     def compile(
-        self, program: Program, place: Place
+        self, program: Program, place: Place, crew: Crew | None = None
     ) -> Callable[[Sequence[Array]], Array]:
         """A closure that runs the program with the arrays' device current."""
         check_device()
         device = cupy.cuda.Device(place.device)
         with device:
-            run = super().compile(program, place)
+            run = super().compile(program, place, crew)
 
         def on_device(arrays: Sequence[Array]) -> Array:
             with device:

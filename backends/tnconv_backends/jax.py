@@ -9,6 +9,7 @@ import jax
 import jax.numpy
 
 from tnconv.execution.backend import Place
+from tnconv.execution.crew import Crew
 from tnconv.execution.program import Program
 from tnconv.planning.device import Device
 from tnconv_backends.array_api import ArrayAPIBackend
@@ -45,7 +46,7 @@ class JAXBackend(ArrayAPIBackend):
         return Device(device.platform, device.device_kind)
 
     def compile(
-        self, program: Program, place: Place
+        self, program: Program, place: Place, crew: Crew | None = None
     ) -> Callable[[Sequence[Array]], Array]:
         """A closure that runs the program on arrays wherever they are.
 
@@ -55,4 +56,4 @@ class JAXBackend(ArrayAPIBackend):
         """
         anywhere = Place(place.backend, place.library, place.dtype, None)
         with jax.ensure_compile_time_eval():
-            return super().compile(program, anywhere)
+            return super().compile(program, anywhere, crew)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tnconv.execution.crew import Crew
 from tnconv.execution.liveness import analyze
 from tnconv.execution.program import (
     Add,
@@ -33,6 +34,7 @@ from tnconv.execution.program import (
     View,
 )
 from tnconv_backends import standard
+from tnconv_backends.blocks import block_results
 from tnconv_backends.constants import constant
 from tnconv_backends.pieces import add_pieces, embedded, read_pieces
 from tnconv_backends.runner import straight_line
@@ -44,12 +46,16 @@ Kernel = Callable[..., Array]
 
 
 class Kernels:
-    """Kernels for one array namespace, dtype and device."""
+    """Kernels for one array namespace, dtype and device; the blocks of loops are
+    contracted by a crew, if there is one."""
 
-    def __init__(self, xp: Any, dtype: Any, device: Any) -> None:
+    def __init__(
+        self, xp: Any, dtype: Any, device: Any, crew: Crew | None = None
+    ) -> None:
         self.xp = xp
         self.dtype = dtype
         self.device = device
+        self.crew = crew
 
     # ---- programs
 
@@ -95,6 +101,11 @@ class Kernels:
     def copy(self, x: Array) -> Array:
         """Fresh memory with the same values."""
         return self.xp.asarray(x, copy=True)
+
+    def sent(self, x: Array, shared: bool) -> Array:
+        """A part of an array for a worker that shares this memory, or is sent a copy:
+        some libraries would send all of the array that it is a view of."""
+        return x if shared else self.copy(x)
 
     def zeros(self, shape: Shape) -> Array:
         """Zeros of this dtype on this device."""
@@ -249,16 +260,11 @@ class Kernels:
 
     def loop(self, step: Loop, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """Blocks embedded in zeros and added up."""
-        bodies = [self.bind_program(body) for body in step.bodies]
+        step, results = block_results(self, step, shapes)
 
         def run(*sources: Array) -> Array:
             total = None
-            for block in step.blocks:
-                parts = [
-                    x[tuple(slice(a, b) for a, b in cut)] if cut else x
-                    for x, cut in zip(sources, block.reads, strict=True)
-                ]
-                found = bodies[block.body](parts)
+            for block, found in zip(step.blocks, results(*sources), strict=True):
                 placed = embedded(self, found, block.write, step.shape)
                 total = placed if total is None else total + placed
             return self.zeros(step.shape) if total is None else total

@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from tnconv.errors import ArrayError
 from tnconv.execution.backend import Place
+from tnconv.execution.crew import Crew
 from tnconv.execution.program import (
     Add,
     AxisMap,
@@ -221,9 +222,9 @@ class NumPyBackend(ArrayAPIBackend):
         return Place("numpy", compat_numpy, dtype.name, "cpu")
 
     def compile(
-        self, program: Program, place: Place
+        self, program: Program, place: Place, crew: Crew | None = None
     ) -> Callable[[Sequence[Array]], Array]:
         """As any library; the allocator is shown what the program will hold."""
         itemsize = np.dtype(place.dtype).itemsize
         np.empty(shown_bytes(program, itemsize, nothing), np.uint8)
-        return super().compile(program, place)
+        return super().compile(program, place, crew)

@@ -21,6 +21,7 @@ from tnconv.execution.program import (
     View,
 )
 from tnconv.execution.ways import around, filled
+from tnconv_backends.blocks import block_results
 from tnconv_backends.kernels import Kernel, Kernels
 from tnconv_backends.strided import plain_turn, strided, turns
 
@@ -130,29 +131,29 @@ class StridedKernels(Kernels):
 
     def loop(self, step: Loop, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """Each block assigns its part, or adds to a part that was begun."""
-        bodies = [self.bind_program(body) for body in step.bodies]
+        step, results = block_results(self, step, shapes)
         box, library = filled(step), self.library
         make = library.zeros if box is None else library.empty
         edges = around(box, step.shape) if box else ()
         begun: set[object] = set()
-        cuts = []
+        spots = []
         for block in step.blocks:
-            reads = [tuple([slice(a, b) for a, b in cut]) for cut in block.reads]
-            write = tuple([slice(a, b) for a, b in block.write])
-            cuts.append((bodies[block.body], reads, write, block.write in begun))
+            where = tuple([slice(a, b) for a, b in block.write])
+            spots.append((where, box is None or block.write in begun))
             begun.add(block.write)
 
         def run(*sources: Array) -> Array:
             total = make(step.shape, dtype=self.dtype)
             for edge in edges:
                 total[edge] = 0
-            for body, reads, write, again in cuts:
-                found = body([x[cut] for x, cut in zip(sources, reads, strict=True)])
-                if again or box is None:
-                    total[write] += found
+            place = iter(spots)
+            for part in results(*sources):
+                where, again = next(place)
+                if again:
+                    total[where] += part
                 else:
-                    total[write] = found
-                del found  # or it would be held beside the next block
+                    total[where] = part
+                del part  # or it would be held beside the next block
             return total
 
         return run

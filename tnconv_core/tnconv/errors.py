@@ -31,3 +31,7 @@ class MissingDependencyError(TnconvError, ImportError):
 
 class StoreError(TnconvError, OSError):
     """A store of plans that cannot be read or written; the message says why."""
+
+
+class WorkerError(TnconvError, RuntimeError):
+    """Workers of an executor died of a block again and again, or none is left."""

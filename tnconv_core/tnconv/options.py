@@ -13,10 +13,11 @@ from os.path import abspath
 from typing import Any
 
 from tnconv.errors import ArgumentError
+from tnconv.execution.executors import check_executor
 
 #: called with a network, the place it is planned for (:class:`Place`) and the options
 Watch = Callable[[Any, Any, Any], None]
-PLANNERS = ("auto", "exact", "cotengra", "opt_einsum")
+PLANNERS = ("auto", "exact", "hyper", "cotengra", "opt_einsum")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -24,12 +25,14 @@ class Options:
     """What governs planning. Equal options are one object, so they compare by identity.
 
     ``planner``: "auto" (exact for small networks, cotengra for larger), "exact",
-    "cotengra" or "opt_einsum". ``forms``: names of those that may be used (all).
+    "hyper", "cotengra" or "opt_einsum". ``trials``, ``seed``, ``search_seconds``: how
+    long "hyper" searches. ``forms``: names of those that may be used (all).
     ``memory_limit``: bytes allocated beyond inputs and result at any moment.
     ``memory_share``: what may be held beyond them at no charge, as a share of them.
     ``alternatives``: whether networks that are not simplified are priced as well.
     ``store``: files of plans that are looked up before the user's store.
     ``watch``: told of every network that is planned.
+    ``executor``: whose workers contract the blocks of a plan (None: this thread).
     """
 
     planner: str = "auto"
@@ -39,11 +42,15 @@ class Options:
     memory_share: float = 1.0
     store: tuple[str, ...] = ()
     watch: Watch | None = None
+    executor: Any = None
+    trials: int = 64
+    seed: int = 0
+    search_seconds: float | None = None
 
     @property
-    def unwatched(self) -> Options:
-        """The same with nobody told: what plans depend on."""
-        return self if self.watch is None else changed(self, {"watch": None})
+    def plain(self) -> Options:
+        """The same with nobody told and no one else at work: what plans depend on."""
+        return changed(self, {"watch": None, "executor": None})
 
 
 @lru_cache(maxsize=4096)
@@ -66,7 +73,13 @@ def options(**changes: Any) -> Iterator[Options]:
 
     Args:
         planner: ``"auto"`` (exact for small networks, along cotengra's tree for
-            larger), ``"exact"``, ``"cotengra"`` or ``"opt_einsum"``.
+            larger), ``"exact"``, ``"hyper"`` (many trees for larger networks, each
+            judged by what it costs by the forms here; the best of them),
+            ``"cotengra"`` or ``"opt_einsum"``.
+        trials: how many trees ``planner="hyper"`` tries.
+        seed: what these follow from; the same seed gives the same plan.
+        search_seconds: no tree is begun after so many seconds, or None; a plan that
+            this ended early depends on the clock.
         forms: names of the forms that may be used, or None for all; for networks
             that these cannot contract, ``"constant"`` and ``"multiply"`` are added.
         memory_limit: bytes beyond inputs and result at any moment, or None.
@@ -81,6 +94,11 @@ def options(**changes: Any) -> Iterator[Options]:
         watch: a function that is called with every network that is planned inside,
             or called there for the first time, the place of its arrays and its options
             (:func:`tnconv.record` is one); derivatives are told of whenever they come.
+        executor: who contracts the blocks of plans that are cut (``memory_limit`` is
+            what cuts them, and then holds for each worker): a
+            ``dask.distributed.Client``, or an executor of ``concurrent.futures``. A
+            plan in one piece runs here. What a worker that dies had is contracted by
+            another, and all executors give the same bits.
 
     Raises:
         ArgumentError: a name or a value is not known.
@@ -134,6 +152,29 @@ def _check(values: dict[str, Any]) -> None:
     values["store"] = _paths(values["store"])
     if values["watch"] is not None and not callable(values["watch"]):
         raise ArgumentError(f"options: watch is a function, got {values['watch']!r}")
+    check_executor(values["executor"])
+    _check_effort(values)
+
+
+def _check_effort(values: dict[str, Any]) -> None:
+    """Refuse odd trials, seeds and seconds."""
+    for name in ("trials", "seed"):
+        value = values[name]
+        if isinstance(value, bool) or not hasattr(value, "__index__") or value < 0:
+            raise ArgumentError(f"options: {name} is a whole number, got {value!r}")
+        values[name] = index(value)
+    seconds = values["search_seconds"]
+    if seconds is None:
+        return
+    if (
+        isinstance(seconds, bool)
+        or not isinstance(seconds, int | float)
+        or not seconds > 0
+    ):
+        raise ArgumentError(
+            f"options: search_seconds is a time above 0, or None, got {seconds!r}"
+        )
+    values["search_seconds"] = float(seconds)
 
 
 def _paths(store: Any) -> tuple[str, ...]:

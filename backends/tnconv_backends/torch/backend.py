@@ -12,6 +12,7 @@ from torch.compiler import is_compiling
 
 from tnconv.errors import ArrayError
 from tnconv.execution.backend import Place
+from tnconv.execution.crew import Crew
 from tnconv.execution.program import Program
 from tnconv.planning.device import Device, cpu
 from tnconv.planning.machine import Machine
@@ -43,6 +44,7 @@ class TorchBackend:
     native_convolution = True
     in_place = True
     autodiff = True
+    spreads = True
 
     def accepts(self, kind: type) -> bool:
         """Tensors, subclasses included."""
@@ -83,10 +85,10 @@ class TorchBackend:
         if array.device.type != "cpu":
             torch.accelerator.synchronize(array.device)
 
-    def compile(self, program: Program, place: Place) -> Run:
+    def compile(self, program: Program, place: Place, crew: Crew | None = None) -> Run:
         """A closure that runs the program on tensors at that place; in main memory,
         the allocator is shown what the program will hold."""
-        run: Run = _compiled(program, place, self.machine(place))
+        run: Run = _compiled(program, place, self.machine(place), crew)
         return run
 
     def call(self, run: Run, job: Any, arrays: Sequence[Array]) -> Array:
@@ -114,13 +116,15 @@ def device_class(place: Place) -> Device:
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
-def _compiled(program: Program, place: Place, machine: Machine) -> Run:
+def _compiled(
+    program: Program, place: Place, machine: Machine, crew: Crew | None
+) -> Run:
     wide = WIDER.get(place.dtype)
     dtype = getattr(torch, wide or place.dtype)
     if machine.device.kind == "cpu":
         size = shown_bytes(program, dtype.itemsize, workspace(machine, dtype.itemsize))
         torch.empty(size, dtype=torch.uint8, device="cpu")
-    run = TorchKernels(compat_torch, dtype, place.device).bind_program(program)
+    run = TorchKernels(compat_torch, dtype, place.device, crew).bind_program(program)
     if wide is not None:
         narrow = getattr(torch, place.dtype)
         return lambda arrays: run([a.to(dtype) for a in arrays]).to(narrow)

@@ -30,6 +30,7 @@ from tnconv.execution.program import (
     View,
 )
 from tnconv.execution.ways import filled
+from tnconv_backends.blocks import block_results, cut
 from tnconv_backends.kernels import Kernel, Kernels
 from tnconv_backends.scaled import scaled_gram, scaled_product
 from tnconv_backends.spectral import bind_spectral
@@ -65,6 +66,10 @@ class TorchKernels(Kernels):
     def copy(self, x: Array) -> Array:
         """Fresh contiguous memory."""
         return duplicate(x)
+
+    def sent(self, x: Array, shared: bool) -> Array:
+        """Without its history, which belongs to the calling thread."""
+        return super().sent(x.data, shared)
 
     def zeros(self, shape: Shape) -> Array:
         """Zeros of this dtype on this device."""
@@ -162,31 +167,26 @@ class TorchKernels(Kernels):
 
     def loop(self, step: Loop, shapes: Shapes, overwrite: bool) -> Kernel:
         """Each block assigns its part, or adds to a part that was begun."""
-        bodies = [self.bind_program(body) for body in step.bodies]
-        box, begun, turns = filled(step), set[object](), []
+        step, results = block_results(self, step, shapes)
+        box, begun, spots = filled(step), set[object](), []
         for block in step.blocks:
-            reads = [
-                _cut(c, shape) for c, shape in zip(block.reads, shapes, strict=True)
-            ]
-            assign = box is not None and block.write not in begun
-            write = _cut(block.write, step.shape)
-            turns.append((bodies[block.body], reads, write, assign))
+            again = box is None or block.write in begun
+            spots.append((cut(block.write, step.shape), again))
             begun.add(block.write)
         clear = zeroing(box, step.shape)
 
         def run(*sources: Array) -> Array:
             total = torch.empty(step.shape, dtype=self.dtype, device=self.device)
             clear(advised(total))
-            for body, reads, write, assign in turns:
-                parts = [
-                    x if cut is None else x[cut]
-                    for x, cut in zip(sources, reads, strict=True)
-                ]
-                target = total if write is None else total[write]
-                if assign:
-                    target.copy_(body(parts))
+            place = iter(spots)
+            for part in results(*sources):
+                where, again = next(place)
+                target = total if where is None else total[where]
+                if again:
+                    target.add_(part)
                 else:
-                    target.add_(body(parts))
+                    target.copy_(part)
+                del part  # or it would be held beside the next block
             return total
 
         return run
@@ -204,10 +204,3 @@ def without_identities(program: Program) -> Program:
             steps.append(step.renumbered(registers))
             registers[at] = count + len(steps) - 1
     return Program(program.inputs, tuple(steps), registers[program.result])
-
-
-def _cut(cut: Sequence[tuple[int, int]], shape: Shape) -> tuple[slice, ...] | None:
-    """The slices of a part; None where it is the whole."""
-    if all(part == (0, size) for part, size in zip(cut, shape, strict=False)):
-        return None
-    return tuple(slice(start, stop) for start, stop in cut)

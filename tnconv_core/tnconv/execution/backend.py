@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from tnconv.execution.crew import Crew
     from tnconv.execution.program import Program
     from tnconv.planning.machine import Machine
 
@@ -78,4 +79,17 @@ class Measurable(Backend, Protocol):
 
     def wait(self, array: Array) -> None:
         """Return when the array has been computed."""
+        ...
+
+
+@runtime_checkable
+class Spreading(Backend, Protocol):
+    """A backend that leaves the blocks of loops to the workers of an executor."""
+
+    spreads: bool
+
+    def compile(
+        self, program: Program, place: Place, crew: Crew | None = None
+    ) -> Callable[[Sequence[Array]], Array]:
+        """A closure as ever; its loops at the top give their blocks to a crew."""
         ...

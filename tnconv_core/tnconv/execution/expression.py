@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tnconv.edits import without_conjugates
 from tnconv.errors import ArgumentError, ArrayError
-from tnconv.execution.backend import Backend, Place
+from tnconv.execution.backend import Backend, Place, Spreading
 from tnconv.execution.cache import BoundedCache, clear_all
 from tnconv.execution.registry import backend as backend_named
 from tnconv.execution.registry import backend_for
@@ -129,9 +129,21 @@ class Expression:
 
     def compiled(self, place: Place) -> Run:
         """The closure for arrays at a place."""
-        return self._compiled.get_or_make(
-            place, lambda: self.backend.compile(self.planned.program, place)
-        )
+        return self._compiled.get_or_make(place, lambda: self._compile(place))
+
+    def _compile(self, place: Place) -> Run:
+        program, executor = self.planned.program, self.options.executor
+        if executor is None:
+            return self.backend.compile(program, place)
+        if not isinstance(self.backend, Spreading):
+            raise ArrayError(
+                f"options(executor=...): the backend {self.backend.name!r} gives no "
+                "blocks to workers; leave the option out for its arrays"
+            )
+        from tnconv.execution.crew import Crew
+
+        crew = Crew(self.backend.name, executor)
+        return self.backend.compile(program, place, crew)
 
     def _ordered(self, arrays: Sequence[Array], named: dict[str, Array]) -> list[Array]:
         names = list(self.network.arguments)
@@ -227,8 +239,8 @@ def planned_expression(
 ) -> Expression:
     """The expression of a network, planned once per machine, dtype and options."""
     if options.watch is not None:
-        options.watch(network, place, options.unwatched)
-    plain = options.unwatched
+        options.watch(network, place, options.plain)
+    plain = options.plain
     machine = backend.machine(place)
     itemsize = ITEMSIZE.get(place.dtype, 8)
     key = (network, machine.key, place.dtype, plain)

@@ -136,18 +136,41 @@ def _moved(axes: tuple[Axis, ...], spans: list[tuple[int, int]]) -> tuple[Axis, 
 def loop_program(
     network: Network, blocks: list[CutBlock], programs: Mapping[Network, Program]
 ) -> Program:
-    """One loop step over the blocks; equal blocks share a body."""
+    """One loop step over the blocks; equal blocks share a body.
+
+    Where a block is a loop itself, its turns are turns of the outer one: no result of
+    a whole block is held, and workers share all of them out.
+    """
     arguments = tuple(network.arguments.items())
-    bodies: list[Program] = []
-    number: dict[Network, int] = {}
+    whole = {n: tuple((0, size) for size in shape) for n, shape in arguments}
+    bodies: dict[Program, int] = {}
     turns = []
     for block in blocks:
-        if block.network not in number:
-            number[block.network] = len(bodies)
-            bodies.append(programs[block.network])
-        whole = {n: tuple((0, size) for size in shape) for n, shape in arguments}
         reads = tuple(block.reads.get(name, whole[name]) for name, _ in arguments)
-        turns.append(Block(reads, block.write, number[block.network]))
+        for inner, program in _turns(programs[block.network]):
+            body = bodies.setdefault(program, len(bodies))
+            parts = tuple(map(_inside, inner.reads, reads)) if inner else reads
+            write = _inside(inner.write, block.write) if inner else block.write
+            turns.append(Block(parts, write, body))
     sources = tuple(range(len(arguments)))
     step = Loop(sources, network.shape, tuple(turns), tuple(bodies))
     return Program(arguments, (step,), len(arguments))
+
+
+def _turns(program: Program) -> Iterator[tuple[Block | None, Program]]:
+    """The turns of a program that is a loop over its inputs and nothing else; else
+    itself, once."""
+    count = len(program.inputs)
+    step = program.steps[0] if len(program.steps) == 1 else None
+    if isinstance(step, Loop) and step.sources == tuple(range(count)):
+        if program.result == count:
+            for block in step.blocks:
+                yield block, step.bodies[block.body]
+            return
+    yield None, program
+
+
+def _inside(part: Slices, of: Slices) -> Slices:
+    """A part of a part."""
+    pairs = zip(part, of, strict=True)
+    return tuple((start + low, start + high) for (low, high), (start, _) in pairs)

@@ -16,10 +16,17 @@ from tnconv.execution.program import Program
 from tnconv.network import Network
 from tnconv.options import Options
 from tnconv.planning.builder import Builder
+from tnconv.planning.engine import EXACT
 from tnconv.planning.machine import Machine
 from tnconv.planning.planner import plan_network
 from tnconv.planning.problem import Problem
-from tnconv.planning.rivals import Planned, form_table, plan_flat, rivals
+from tnconv.planning.rivals import (
+    Planned,
+    form_table,
+    plan_flat,
+    plans_flat,
+    rivals,
+)
 from tnconv.planning.site import Constraint, Form, Site, Variant
 from tnconv.splice import splice_all
 
@@ -55,8 +62,9 @@ def candidates(
     """At most ``limit`` plans with different programs, the chosen one first.
 
     That is the one the search finds, or the one given (from a store). The others are in
-    the order of their predicted time. Raises what
-    :func:`tnconv.planning.planner.plan_network` raises.
+    the order of their predicted time. With ``planner="hyper"``, those of a network
+    beyond the exact search are what its trials found, each along another tree. Raises
+    what :func:`tnconv.planning.planner.plan_network` raises.
 
     >>> from tnconv import networks
     >>> from tnconv.options import current
@@ -88,6 +96,10 @@ class _Job:
     options: Options
     bound: float
 
+    def is_searched(self, flat: Network) -> bool:
+        """Whether many trees are tried for a network: one search has many plans."""
+        return self.options.planner == "hyper" and len(flat.operands) > EXACT
+
     def plan(self, rival: Network, vetoes: Iterable[Veto]) -> Planned | None:
         """The cheapest plan of a rival without what is forbidden, if there is one."""
         table = _without(form_table(), tuple(vetoes))
@@ -114,13 +126,26 @@ def _explored(network: Network, job: _Job, tries: int) -> Iterator[Candidate]:
             yield Candidate(planned, tuple(sorted(_named(veto) for veto in vetoes)))
 
     for known in rivals(network, job.options):
-        yield from look(known.name, splice_all(known.network), frozenset())
+        flat = splice_all(known.network)
+        if job.is_searched(flat):
+            yield from _tried(network, known.name, flat, job, tries)
+        else:
+            yield from look(known.name, flat, frozenset())
     for coarse in (True, False):
         waiting = list(heap) if coarse else heap
         while waiting and len(seen) < tries:
             _, _, rival, planned, vetoes = heappop(waiting)
             for veto in _neighbors(planned, coarse):
                 yield from look(planned.plan.rewrites, rival, vetoes | {veto})
+
+
+def _tried(
+    network: Network, name: str, flat: Network, job: _Job, limit: int
+) -> Iterator[Candidate]:
+    """What the trials of a hyper-search found for a rival."""
+    for planned in plans_flat(flat, job.machine, job.itemsize, job.options, limit):
+        plan = replace(planned.plan, rewrites=name)
+        yield Candidate(replace(planned, network=network, plan=plan))
 
 
 def _neighbors(planned: Planned, coarse: bool) -> dict[Veto, None]:

@@ -69,8 +69,12 @@ def contracted(network: Network, rewrites: str) -> tuple[Network, Trace]:
 
 
 def _check_bodies(plan: Plan, blocks: Blocks, network: Network, forms: Forms) -> None:
-    """Blocks with plans of their own cut the network as it is."""
-    if network.without() != plan.network or plan.steps or plan.parts:
+    """Blocks with plans of their own cut the network as it is, or what the rules that
+    are named make of it."""
+    as_it_is = network.without() == plan.network
+    if not as_it_is and contracted(network, plan.rewrites)[0] != plan.network:
+        raise UnfitPlanError("its blocks are of another network")
+    if plan.steps or plan.parts:
         raise UnfitPlanError("its blocks are of another network")
     _check_cut(blocks, plan.network)
     try:

@@ -15,10 +15,12 @@ from tnconv.planning.blocks import (
     cuts,
 )
 from tnconv.planning.charge import Charge
+from tnconv.planning.engine import EXACT
 from tnconv.planning.looped import looped
 from tnconv.planning.machine import Machine
 from tnconv.planning.realize import assembled
 from tnconv.planning.rivals import Planned, form_table, unlimited
+from tnconv.planning.sliced import sliced
 
 __all__ = ["Planned", "form_table", "plan_network"]
 
@@ -70,13 +72,18 @@ def _within(network: Network, job: _Job) -> Planned | None:
     limit = job.options.memory_limit
     if limit is None or whole.peak <= limit:
         return whole
+    if len(whole.plan.network.operands) > EXACT:  # where every search costs much
+        charge = Charge.of(whole.network, job.machine, job.itemsize, 0.0)
+        found = sliced(whole, limit, charge)
+        if found is not None:
+            return found
     if job.depth == DEEPEST:
         return None
     for nested in (False, True):  # blocks of whole plans first, then blocks of blocks
         fits = [_first_fit(network, a, job, limit, nested) for a in cut_labels(network)]
-        found = [planned for planned in fits if planned is not None]
-        if found:
-            return min(found, key=lambda planned: planned.seconds)
+        ways = [planned for planned in fits if planned is not None]
+        if ways:
+            return min(ways, key=lambda planned: planned.seconds)
     return None
 
 

@@ -11,20 +11,17 @@ from tnconv.execution.program import Conjugate, Program, View
 from tnconv.execution.registry import load, plugins
 from tnconv.network import Network, SubNetwork
 from tnconv.options import Options
+from tnconv.planning.engine import EXACT, plans_of
 from tnconv.planning.machine import Machine
 from tnconv.planning.plan import Plan
 from tnconv.planning.planned import Found, Planned, Trace, nothing
 from tnconv.planning.problem import Problem
 from tnconv.planning.search import PATIENCE, Search
 from tnconv.planning.site import Form
-from tnconv.planning.state import unroll
 from tnconv.rewrite import alternatives, default_alternatives, simplify
 from tnconv.splice import splice_all
 
 __all__ = ["Planned", "form_table", "plan_flat", "rivals", "unlimited"]
-
-#: operands up to which the exact search is run
-EXACT = 24
 
 Forms = tuple[Form, ...]
 
@@ -131,6 +128,8 @@ def rivals(network: Network, options: Options) -> Iterator[Rival]:
 
 def rival_named(network: Network, name: str) -> Rival | None:
     """The rival of that name, those that mend something included."""
+    if name == "as built":
+        return Rival(name, network)
     if name == "simplified":
         return Rival(name, simplify(network).network, simplify(network).trace)
     for alternative in default_alternatives():
@@ -186,6 +185,25 @@ def plan_flat(
     return None
 
 
+def plans_flat(
+    network: Network, machine: Machine, itemsize: int, options: Options, limit: int
+) -> list[Planned]:
+    """The best plans of one network that one search finds, at most ``limit``: more than
+    one where many trees are tried."""
+    for forms in _allowed(options, form_table()):
+        found = _several(
+            network, machine, itemsize, options, float("inf"), forms, limit
+        )
+        if found:
+            return [
+                one.lowered(machine, itemsize, form_table())
+                if isinstance(one, Found)
+                else one
+                for one in found
+            ]
+    return []
+
+
 def _found(
     network: Network,
     machine: Machine,
@@ -195,52 +213,40 @@ def _found(
     forms: Forms,
 ) -> Found | Planned | None:
     """The plan of one network; None where nothing is cheaper than ``bound`` seconds."""
-    network = network.without()  # labels that stand nowhere become a factor
-    if 0 in network.sizes.values():
-        return nothing(network)
-    parts: dict[int, Program] = {}
-    plans: list[Plan] = []
-    below = 0.0
-    for j, op in enumerate(network.operands):
-        if isinstance(op, SubNetwork):
-            inner = unlimited(op.network, machine, itemsize, options)
-            parts[j] = inner.program
-            plans.append(inner.plan)
-            below += inner.seconds
-    if not network.operands:
-        return Found(Plan(network, (), 0.0, "nothing to contract"), parts, below)
-    problem, left = Problem(network), bound - below
-    plan = _planned(problem, machine, itemsize, options, forms, left)
-    if plan is None:
-        return None
-    return Found(replace(plan, parts=tuple(plans)), parts, plan.seconds + below)
+    found = _several(network, machine, itemsize, options, bound, forms, 1)
+    return found[0] if found else None
 
 
-def _planned(
-    problem: Problem,
+def _several(
+    network: Network,
     machine: Machine,
     itemsize: int,
     options: Options,
-    forms: Forms,
     bound: float,
-) -> Plan | None:
-    """Exactly where that is quick; else along cotengra's tree, which also bounds it."""
-    asked = options.planner == "exact"
-    patience = float("inf") if asked else PATIENCE
-    search = Search(problem, machine, itemsize, forms, bound, patience)
-    source, done = "exact search", asked
-    if asked or (options.planner == "auto" and len(problem.operands) <= EXACT):
-        done = search.run()
-    if not done:
-        from tnconv.planning.hyper import follow_tree
-
-        engine = "opt_einsum" if options.planner == "opt_einsum" else "cotengra"
-        source = f"{engine}'s tree"
-        follow_tree(search, engine)
-    if problem.full not in search.states:
-        return None
-    whole = search.states[problem.full]
-    return Plan(problem.network, unroll(whole, problem), whole.seconds, source)
+    forms: Forms,
+    limit: int,
+) -> list[Found | Planned]:
+    """The plans of one network below ``bound`` seconds, the cheapest first."""
+    network = network.without()  # labels that stand nowhere become a factor
+    if 0 in network.sizes.values():
+        return [nothing(network)]
+    parts: dict[int, Program] = {}
+    inner: list[Plan] = []
+    below = 0.0
+    for j, op in enumerate(network.operands):
+        if isinstance(op, SubNetwork):
+            part = unlimited(op.network, machine, itemsize, options)
+            parts[j] = part.program
+            inner.append(part.plan)
+            below += part.seconds
+    if not network.operands:
+        return [Found(Plan(network, (), 0.0, "nothing to contract"), parts, below)]
+    left = bound - below
+    search = Search(Problem(network), machine, itemsize, forms, left, PATIENCE)
+    return [
+        Found(replace(plan, parts=tuple(inner)), parts, plan.seconds + below)
+        for plan in plans_of(search, options, limit)
+    ]
 
 
 def _allowed(options: Options, table: Mapping[str, Form]) -> Iterator[Forms]:

@@ -58,6 +58,20 @@ class Search:
         self._floors: dict[Meeting, tuple[tuple[float, Form], ...]] = {}
         self._offered: dict[tuple[int, int], tuple[Form, ...]] = {}
 
+    def like(self) -> Search:
+        """The same search with nothing found yet; what meetings cost at least is known
+        to both."""
+        fresh = Search(
+            self.problem,
+            self.machine,
+            self.itemsize,
+            self.forms,
+            self.bound,
+            self.patience,
+        )
+        fresh._floors, fresh._offered = self._floors, self._offered
+        return fresh
+
     # ---- leaves
 
     def seed(self) -> None:

@@ -29,6 +29,7 @@ def keep(expression: Expression) -> str:
         ) from error
     machine = expression.backend.machine(expression.place)
     job = Job(machine, expression.dtype, expression.itemsize, expression.options)
-    key = job.key(network)
-    place.put([Record.of(key, job.searched(network))])
+    key, options = job.key(network), expression.options
+    seed = options.seed if options.planner == "hyper" else None
+    place.put([Record.of(key, job.searched(network), seed=seed)])
     return key.digest

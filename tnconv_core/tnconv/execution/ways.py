@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
+from typing import NamedTuple
 
 from tnconv.execution.program import (
     AddInto,
@@ -67,6 +68,36 @@ def product_of(step: MultiplySum, shapes: Sequence[Shape]) -> Product:
     results = prod(sizes[d] for d in step.out)
     turns = inner in step.out and bool(summed) and results >= FEW
     return Product(sizes, step.out, summed, dots, turns)
+
+
+class Matrices(NamedTuple):
+    """The dimensions of a multiply-and-sum that is a batch of matrix products."""
+
+    batch: tuple[int, ...]
+    rows: tuple[int, ...]
+    inner: tuple[int, ...]
+    columns: tuple[int, ...]
+
+
+def matrices_of(step: MultiplySum, shapes: Sequence[Shape]) -> Matrices | None:
+    """A multiply-and-sum as matrix products, where a sum meets an outer product; None
+    where it is a dot product, or no sum, or nothing.
+
+    >>> step = MultiplySum((0, 1), (3, 2), (0, 1), (1, 2), (0, 2))
+    >>> matrices_of(step, [(3, 5), (5, 2)])
+    Matrices(batch=(), rows=(0,), inner=(1,), columns=(2,))
+    """
+    left, right, out = {*step.left}, {*step.right}, {*step.out}
+    outer, summed = (left ^ right) & out, (left & right) - out
+    covered = left | right == (left & right) | outer
+    if not (summed and outer and covered and all(map(all, shapes))):
+        return None
+    return Matrices(
+        tuple(d for d in step.out if d in left and d in right),
+        tuple(d for d in step.out if d not in right),
+        tuple(d for d in step.left if d in summed),
+        tuple(d for d in step.out if d not in left),
+    )
 
 
 def as_matrix(

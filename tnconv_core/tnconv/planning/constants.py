@@ -23,7 +23,7 @@ POSITIVE = {
     *("gemm", "multiply", "copy", "gaps", "sum", "strided_sum", "add", "zeros"),
     *("fresh", "rate", "taps", "line", "volume", "dilated", "point"),
 }
-FLAGS = ("strided", "stored")
+FLAGS = ("strided", "stored", "matrices")
 
 
 def to_record(machine: Machine) -> dict[str, Any]:

@@ -87,6 +87,8 @@ class Machine:
     strided: bool = True
     #: whether an elementwise product is stored before it is summed
     stored: bool = True
+    #: whether one that is summed is a batch of matrix products where it can be
+    matrices: bool = False
     #: whether numbers are rounded (floats), so that factors may be moved about
     inexact: bool = True
     #: native convolutions by number of spatial dimensions; empty: none

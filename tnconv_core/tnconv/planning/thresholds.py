@@ -14,10 +14,10 @@ from tnconv.planning.outline import (
     NEVER,
     Outline,
     channels_of,
+    elementwise_floor,
     is_read,
     matrix_floor,
     matrix_work,
-    multiply_seconds,
 )
 from tnconv.planning.products import triangle_seconds
 from tnconv.planning.rates import fresh
@@ -160,11 +160,7 @@ def flat_floor(o: Outline) -> float:
         for side in (o.left, o.right)
     )
     plain = o._replace(left=left, right=right)
-    kept, summed = (left | right) & o.alive, left & right & ~o.alive
-    return min(
-        matrix_floor(plain),
-        multiply_seconds(o.machine, o.size(kept), o.size(summed)),
-    )
+    return min(matrix_floor(plain), elementwise_floor(plain))
 
 
 def fourier_floor(o: Outline) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from tnconv.execution.program import Gram, Matmul, MultiplySum, Shape
-from tnconv.execution.ways import row_blocks
+from tnconv.execution.ways import Matrices, matrices_of, row_blocks
 from tnconv_backends.kernels import Kernel
 from tnconv_backends.torch.pages import fresh, into_fresh
 
@@ -137,33 +137,28 @@ def bind_multiply_sum(
     to a tenth of the time of a product that is stored and summed; a dot product or a
     product without a sum is faster elementwise.
     """
-    shared = {*step.left} & {*step.right}
-    outer = ({*step.left} ^ {*step.right}) & {*step.out}
-    summed = shared - {*step.out}
-    covered = {*step.left, *step.right} == shared | outer
-    if matrices and summed and outer and covered and all(map(all, shapes)):
-        return _as_matrices(step, shapes)
-    return _elementwise(step, shapes)
+    found = matrices_of(step, shapes) if matrices else None
+    if found is None:
+        return _elementwise(step, shapes)
+    return _as_matrices(step, shapes, found)
 
 
-def _as_matrices(step: MultiplySum, shapes: Sequence[Shape]) -> Kernel:
-    left, right, out = step.left, step.right, step.out
-    sizes = dict(zip(left, shapes[0], strict=True))
-    sizes |= dict(zip(right, shapes[1], strict=True))
-    batch = [d for d in out if d in left and d in right]
-    rows = [d for d in out if d not in right]
-    columns = [d for d in out if d not in left]
-    inner = [d for d in left if d in right and d not in out]
-    count, high, deep, wide = (
-        prod(sizes[d] for d in group) for group in (batch, rows, inner, columns)
+def _as_matrices(
+    step: MultiplySum, shapes: Sequence[Shape], groups: Matrices
+) -> Kernel:
+    sizes = dict(zip(step.left, shapes[0], strict=True))
+    sizes |= dict(zip(step.right, shapes[1], strict=True))
+    batch, rows, inner, columns = groups
+    count, high, deep, wide = (prod(sizes[d] for d in group) for group in groups)
+    first = _to_shape(
+        step.left, shapes[0], (*batch, *rows, *inner), (count, high, deep)
     )
-    first = _to_shape(left, shapes[0], [*batch, *rows, *inner], (count, high, deep))
     second = _to_shape(
-        right, shapes[1], [*batch, *inner, *columns], (count, deep, wide)
+        step.right, shapes[1], (*batch, *inner, *columns), (count, deep, wide)
     )
-    found = [*batch, *rows, *columns]
+    found = (*batch, *rows, *columns)
     shape = tuple(sizes[d] for d in found)
-    back = _to_shape(found, shape, out, step.shape)
+    back = _to_shape(found, shape, step.out, step.shape)
 
     def run(a: Tensor, b: Tensor) -> Tensor:
         return back(torch.bmm(first(a), second(b)).view(shape)).contiguous()

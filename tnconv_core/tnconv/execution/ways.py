@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
+from typing import NamedTuple
 
 from tnconv.execution.program import (
     AddInto,
@@ -32,9 +33,7 @@ class Product:
 
     ``dots``: the innermost dimension is summed and both operands have it, so that the
     work is dot products. ``turns``: it is kept, and the products of one position of
-    the summed dimensions fill whole passes over the result. ``matrix``: batch,
-    rows, inner and columns where each operand has kept dimensions that the other lacks,
-    so that libraries make matrices of them.
+    the summed dimensions fill whole passes over the result.
     """
 
     sizes: Mapping[int, int]
@@ -42,7 +41,6 @@ class Product:
     summed: tuple[int, ...]
     dots: bool
     turns: bool
-    matrix: tuple[int, int, int, int] | None
 
     @property
     def elements(self) -> int:
@@ -69,20 +67,37 @@ def product_of(step: MultiplySum, shapes: Sequence[Shape]) -> Product:
     dots = inner in summed and both and sizes[inner] >= SHORT
     results = prod(sizes[d] for d in step.out)
     turns = inner in step.out and bool(summed) and results >= FEW
-    matrix = _matrix(step, sizes)
-    return Product(sizes, step.out, summed, dots, turns, matrix)
+    return Product(sizes, step.out, summed, dots, turns)
 
 
-def _matrix(
-    step: MultiplySum, sizes: Mapping[int, int]
-) -> tuple[int, int, int, int] | None:
-    """Batch, rows, inner and columns of the matrix product that a step is, if any."""
-    kept, left, right = set(step.out), set(step.left), set(step.right)
-    groups = kept & left & right, kept & left - right, left - kept, kept & right - left
-    batch, rows, inner, columns = (prod(sizes[d] for d in group) for group in groups)
-    if 1 in (rows, inner, columns):
+class Matrices(NamedTuple):
+    """The dimensions of a multiply-and-sum that is a batch of matrix products."""
+
+    batch: tuple[int, ...]
+    rows: tuple[int, ...]
+    inner: tuple[int, ...]
+    columns: tuple[int, ...]
+
+
+def matrices_of(step: MultiplySum, shapes: Sequence[Shape]) -> Matrices | None:
+    """A multiply-and-sum as matrix products, where a sum meets an outer product; None
+    where it is a dot product, or no sum, or nothing.
+
+    >>> step = MultiplySum((0, 1), (3, 2), (0, 1), (1, 2), (0, 2))
+    >>> matrices_of(step, [(3, 5), (5, 2)])
+    Matrices(batch=(), rows=(0,), inner=(1,), columns=(2,))
+    """
+    left, right, out = {*step.left}, {*step.right}, {*step.out}
+    outer, summed = (left ^ right) & out, (left & right) - out
+    covered = left | right == (left & right) | outer
+    if not (summed and outer and covered and all(map(all, shapes))):
         return None
-    return batch, rows, inner, columns
+    return Matrices(
+        tuple(d for d in step.out if d in left and d in right),
+        tuple(d for d in step.out if d not in right),
+        tuple(d for d in step.left if d in summed),
+        tuple(d for d in step.out if d not in left),
+    )
 
 
 def as_matrix(

@@ -7,7 +7,7 @@ and the backend's own convolution by role and kind of grouping.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -34,14 +34,20 @@ from tnconv.execution.program import (
     View,
     size_of,
 )
-from tnconv.execution.ways import as_matrix, product_of, row_blocks
-from tnconv.planning.elementwise import multiply_seconds
+from tnconv.execution.ways import as_matrix, row_blocks
+from tnconv.planning.elementwise import multiply_sum_cost
 from tnconv.planning.products import SMALL, product_seconds, triangle_seconds
-from tnconv.planning.rates import Cost, copy_seconds, fresh, memory_seconds, walk
+from tnconv.planning.rates import (
+    Cost,
+    copy_cost,
+    copy_seconds,
+    fresh,
+    memory_seconds,
+    walk,
+)
 from tnconv.planning.series import cumulative_cost, spectral_cost
 from tnconv.planning.strides import (
     inner_run,
-    is_apart,
     moves,
     row_major,
     spanned,
@@ -67,13 +73,6 @@ def _view(step: View, builder: Builder) -> Cost:
         return Cost(m.view)
     there = moves(step.maps, strides_of(step.sources[0], builder), len(step.dims))
     return copy_cost(step.dims, there, builder)
-
-
-def copy_cost(dims: Shape, there: Sequence[int], builder: Builder) -> Cost:
-    """A view that is copied: ``there``, how far each dimension moves in the source."""
-    m, nbytes = builder.machine, size_of(dims) * builder.itemsize
-    run = inner_run(dims, there, row_major(dims))
-    return Cost(m.view + m.call + copy_seconds(nbytes, run, builder), 0, 2 * nbytes)
 
 
 def _pad(step: Pad, builder: Builder) -> Cost:
@@ -164,18 +163,6 @@ def _gram(step: Gram, builder: Builder) -> Cost:
     if m.turned and m.mirror_call:  # each block is a product by a side that is turned
         seconds += flops * len(row_blocks(rows)) / max(1, rows) * size / m.turned
     return Cost(max(seconds, memory_seconds(moved, m)) + fresh(made, m), flops, moved)
-
-
-def _multiply_sum(step: MultiplySum, builder: Builder) -> Cost:
-    m = builder.machine
-    shapes = [builder.shapes[r] for r in step.sources]
-    job = product_of(step, shapes)
-    made = size_of(step.shape) * builder.itemsize
-    moved = sum(map(size_of, shapes)) * builder.itemsize
-    apart = bool(m.multiply_run) and is_apart(step, builder)
-    seconds = m.call + multiply_seconds(job, m, builder.itemsize, apart)
-    seconds += fresh(made, m)
-    return Cost(seconds, job.elements, moved + made)
 
 
 def _add(step: Add, builder: Builder) -> Cost:
@@ -277,7 +264,7 @@ _PRICES: dict[type[Step], Callable[..., Cost]] = {
     Sum: _sum,
     Matmul: _matmul,
     Gram: _gram,
-    MultiplySum: _multiply_sum,
+    MultiplySum: multiply_sum_cost,
     Add: _add,
     Stack: _stack,
     Constant: _constant,

@@ -2,9 +2,59 @@
 
 from __future__ import annotations
 
-from tnconv.execution.ways import BLOCK, Product
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tnconv.execution.program import MultiplySum, size_of
+from tnconv.execution.ways import BLOCK, Matrices, Product, matrices_of, product_of
 from tnconv.planning.machine import Machine
 from tnconv.planning.products import product_seconds
+from tnconv.planning.rates import Cost, copy_cost, fresh, memory_seconds
+from tnconv.planning.strides import are_matrices, is_apart, row_major, strides_of
+
+if TYPE_CHECKING:
+    from tnconv.planning.builder import Builder
+
+
+def multiply_sum_cost(step: MultiplySum, builder: Builder) -> Cost:
+    """The cost of the step, by the way that the library takes."""
+    m = builder.machine
+    shapes = [builder.shapes[r] for r in step.sources]
+    job = product_of(step, shapes)
+    made = size_of(step.shape) * builder.itemsize
+    moved = sum(map(size_of, shapes)) * builder.itemsize + made
+    groups = matrices_of(step, shapes) if m.matrices else None
+    if groups is None:
+        apart = bool(m.multiply_run) and is_apart(step, builder)
+        seconds = multiply_seconds(job, m, builder.itemsize, apart)
+    else:
+        work = matrices_seconds([job.size(group) for group in groups], m)
+        seconds = max(work, memory_seconds(moved, m))
+        seconds += _gathered(step, groups, builder)
+    return Cost(m.call + seconds + fresh(made, m), job.elements, moved)
+
+
+def _gathered(step: MultiplySum, groups: Matrices, builder: Builder) -> float:
+    """Seconds to copy operands that are no matrices as they lie, and the result."""
+    seconds, (batch, rows, inner, columns) = 0.0, groups
+    sides = (step.left, (batch, rows, inner)), (step.right, (batch, inner, columns))
+    for register, (own, wanted) in zip(step.sources, sides, strict=True):
+        dims, strides = builder.shapes[register], strides_of(register, builder)
+        size, move = (
+            dict(zip(own, dims, strict=True)),
+            dict(zip(own, strides, strict=True)),
+        )
+        if not are_matrices(wanted, size, move):
+            order = [d for group in wanted for d in group]
+            lengths = tuple([size[d] for d in order])
+            there = [move[d] for d in order]
+            seconds += copy_cost(lengths, there, builder).seconds
+    if (*batch, *rows, *columns) != step.out:
+        place = [*batch, *rows, *columns]
+        shape = tuple([step.shape[step.out.index(d)] for d in place])
+        there = [row_major(shape)[place.index(d)] for d in step.out]
+        seconds += copy_cost(step.shape, there, builder).seconds
+    return seconds
 
 
 def multiply_seconds(
@@ -23,10 +73,6 @@ def multiply_seconds(
         run = job.sizes[max(job.sizes)]
         rate = machine.turn * run / (run + machine.turn_half)
         return calls * machine.call / 2 + job.elements / rate
-    if machine.matrices and job.matrix:
-        batch, rows, inner, columns = job.matrix
-        each = product_seconds(rows, inner, columns, machine) + machine.gemm_item
-        return batch * each + 3 * machine.call
     seconds = job.elements / machine.multiply
     if machine.name == "numpy":
         runs = job.elements / job.sizes[max(job.sizes)] if apart else 0.0
@@ -34,6 +80,13 @@ def multiply_seconds(
     nbytes = job.elements * itemsize  # the product is stored before it is summed
     stored = nbytes / machine.fresh if nbytes >= machine.fresh_from else 0.0
     return seconds + stored + 3 * machine.call
+
+
+def matrices_seconds(sizes: Sequence[int], machine: Machine) -> float:
+    """Seconds of a multiply-and-sum as matrix products: batch, rows, inner, columns."""
+    batch, rows, inner, columns = sizes
+    each = product_seconds(rows, inner, columns, machine)
+    return batch * (each + machine.gemm_item)
 
 
 def multiply_elements(job: Product, machine: Machine) -> int:

@@ -87,7 +87,7 @@ class Machine:
     strided: bool = True
     #: whether an elementwise product is stored before it is summed
     stored: bool = True
-    #: whether an elementwise product and sum that is a matrix product costs as one
+    #: whether one that is summed is a batch of matrix products where it can be
     matrices: bool = False
     #: whether numbers are rounded (floats), so that factors may be moved about
     inexact: bool = True

@@ -101,10 +101,21 @@ def multiply_seconds(
 
 
 def multiply_floor(o: Outline) -> float:
-    """The elementwise product of two values; 0 summed labels are no sum."""
+    """The elementwise product of two values, or what it is as matrices."""
     both = o.left & o.right
     kept, summed = (o.left | o.right) & o.alive, both & ~o.alive
     longest = o.longest(kept), o.longest(summed)
+    return elementwise_floor(o, longest)
+
+
+def elementwise_floor(
+    o: Outline, longest: tuple[int, int] = (1 << 62, 1 << 62)
+) -> float:
+    """The same, by the longest inner loops; 0 summed labels are no sum."""
+    both = o.left & o.right
+    kept, summed = (o.left | o.right) & o.alive, both & ~o.alive
+    if o.machine.matrices and summed and (o.left ^ o.right) & o.alive:
+        return matrix_floor(o)
     count = o.size(summed) if summed else 0
     return multiply_seconds(o.machine, o.size(kept), count, longest)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tnconv.planning.strides import Run
+from tnconv.execution.program import Shape, size_of
+from tnconv.planning.strides import Run, inner_run, row_major
 
 if TYPE_CHECKING:
     from tnconv.planning.builder import Builder
@@ -59,3 +61,10 @@ def copy_seconds(nbytes: int, run: Run, builder: Builder) -> float:
     """Seconds to copy with inner loops of ``run`` into fresh memory."""
     m = builder.machine
     return walk(nbytes, run, m.copy, builder) + fresh(nbytes, m)
+
+
+def copy_cost(dims: Shape, there: Sequence[int], builder: Builder) -> Cost:
+    """A view that is copied: ``there``, how far each dimension moves in the source."""
+    m, nbytes = builder.machine, size_of(dims) * builder.itemsize
+    run = inner_run(dims, there, row_major(dims))
+    return Cost(m.view + m.call + copy_seconds(nbytes, run, builder), 0, 2 * nbytes)

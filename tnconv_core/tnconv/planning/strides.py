@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -125,3 +126,18 @@ def is_apart(step: MultiplySum, builder: Builder) -> bool:
         if inner in own and strides_of(register, builder)[own.index(inner)] > 1:
             return True
     return False
+
+
+def are_matrices(
+    groups: Sequence[Sequence[int]], sizes: Mapping[int, int], moves: Mapping[int, int]
+) -> bool:
+    """Whether dimensions in some groups are matrices that BLAS takes where they lie:
+    each group moves as one, and one of the last two from neighbor to neighbor."""
+    ends = []
+    for group in groups:
+        wide = [d for d in group if sizes[d] != 1]
+        for outer, inner in pairwise(wide):
+            if moves[outer] != moves[inner] * sizes[inner]:
+                return False
+        ends.append(moves[wide[-1]] if wide else 1)
+    return 1 in ends[-2:]

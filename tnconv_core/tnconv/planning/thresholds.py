@@ -3,19 +3,21 @@ transforms, triangles, lags, lines."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import log2, prod
 
 from tnconv.network import Pattern
 from tnconv.pattern import IndexPattern
 from tnconv.planning.cost import kind_of
+from tnconv.planning.machine import Machine
 from tnconv.planning.outline import (
     NEVER,
     Outline,
     channels_of,
+    elementwise_floor,
     is_read,
     matrix_floor,
     matrix_work,
-    multiply_seconds,
 )
 from tnconv.planning.products import triangle_seconds
 from tnconv.planning.rates import fresh
@@ -61,53 +63,54 @@ def native_floor(o: Outline) -> float:
     groups, summed, left, right = channels_of(o)
     turned = o.inputs & o.right if is_read(o) else False
     rows, columns = (right, left) if turned else (left, right)
-    sides = groups, summed, rows, columns
+    sides, found = (groups, summed, rows, columns), indices(o)
+    swapped = [index.swap() for index in found]
     if is_read(o):
-        swap = bool(o.outputs & (o.left | o.right))
-        calls = [
-            _call_seconds(o, "forward", sides, swap),
-            _call_seconds(o, "weight", sides, not swap),
-        ]
+        if o.outputs & (o.left | o.right):
+            found, swapped = swapped, found
+        calls = [("forward", found, sides), ("weight", swapped, sides)]
     else:
-        swap = bool(o.kernels & o.left)
-        calls = [
-            _call_seconds(o, "transposed", sides, swap),
-            _call_seconds(o, "transposed", (groups, summed, columns, rows), not swap),
-        ]
-    return min(calls)
+        if o.kernels & o.left:
+            found, swapped = swapped, found
+        other = (groups, summed, columns, rows)
+        calls = [("transposed", found, sides), ("transposed", swapped, other)]
+    return min([call_seconds(o.machine, o.itemsize, *call) for call in calls])
 
 
-def _call_seconds(
-    o: Outline, role: str, sides: tuple[int, int, int, int], swap: bool
+def call_seconds(
+    m: Machine,
+    itemsize: int,
+    role: str,
+    patterns: Sequence[IndexPattern],
+    sides: tuple[int, int, int, int],
 ) -> float:
-    """One call, with ``sides`` as of :func:`channels_of`, where output and kernel legs
-    may be exchanged."""
-    m, found, (groups, summed, rows, columns) = o.machine, indices(o), sides
-    taps, space = prod([p.kernel for p in found]), prod([p.output for p in found])
-    steps = prod([p.dilation if swap else p.stride for p in found])
-    gap = max([p.stride if swap else p.dilation for p in found])
-    taps, space = (space, taps) if swap else (taps, space)
-    # all that a pattern reads or reaches; a library may pad, and crop, by itself
-    wide = prod([min(p.input, p.extent) for p in found])
-    lengths = {
+    """What one native call costs at least, its operands being ready; ``sides`` are as
+    of :func:`channels_of`."""
+    groups, summed, rows, columns = sides
+    taps = space = wide = steps = gap = 1
+    for p in patterns:
+        taps, space, steps = taps * p.kernel, space * p.output, steps * p.stride
+        # all that a pattern reads or reaches; a library may pad, and crop, by itself
+        wide, gap = wide * min(p.input, p.extent), max(gap, p.dilation)
+    read, by, made = {
         "forward": (wide, taps, space),
         "weight": (wide, space, taps),
         "transposed": (space, taps, wide),
     }[role]
-    each = rows * summed, summed * columns, rows * columns
-    arrays = [groups * a * b for a, b in zip(each, lengths, strict=True)]
+    first, second = groups * rows * summed * read, groups * summed * columns * by
+    third = groups * rows * columns * made
     channels = (rows if role == "weight" else summed, columns)
     rate = m.native[role, kind_of(groups, *channels)]
     # what stands beside the convolution may be axes of the map
-    dims = [len(found)] if role == "weight" or rows == 1 else m.native_dims
-    shares = [rate.share(n, gap > 1) for n in dims if n >= len(found)]
-    share = max(shares) / steps**rate.stride
-    flops = 2 * groups * rows * summed * columns * taps * space / share
+    count = len(patterns)
+    dims = [count] if role == "weight" or rows == 1 else m.native_dims
+    share = max([rate.share(n, gap > 1) for n in dims if n >= count])
+    flops = 2 * groups * rows * summed * columns * taps * space
+    flops *= steps**rate.stride / share
     space *= 1 if role == "weight" else rows
-    elements = arrays[0] + arrays[1], arrays[2]
-    work = rate.seconds(flops, channels, taps, space, elements)
-    packed = sum([fresh(n * o.itemsize, m) for n in arrays])
-    return max(work, sum(arrays) * o.itemsize / m.copy) + packed
+    work = rate.seconds(flops, channels, taps, space, (first + second, third))
+    packed = sum([fresh(n * itemsize, m) for n in (first, second, third)])
+    return max(work, (first + second + third) * itemsize / m.copy) + packed
 
 
 def half_floor(o: Outline) -> float:
@@ -157,11 +160,7 @@ def flat_floor(o: Outline) -> float:
         for side in (o.left, o.right)
     )
     plain = o._replace(left=left, right=right)
-    kept, summed = (left | right) & o.alive, left & right & ~o.alive
-    return min(
-        matrix_floor(plain),
-        multiply_seconds(o.machine, o.size(kept), o.size(summed)),
-    )
+    return min(matrix_floor(plain), elementwise_floor(plain))
 
 
 def fourier_floor(o: Outline) -> float:

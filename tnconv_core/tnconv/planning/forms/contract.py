@@ -191,6 +191,8 @@ def elementwise_seconds(
     """The same, of a product over these labels."""
     mine, theirs = set(left), set(right)
     kept, summed = (mine | theirs) & alive, mine & theirs - alive
+    if b.machine.matrices and summed and (mine ^ theirs) & alive:
+        return gemm_seconds(b, left, right, alive)
     longest = [
         max([b.sizes[a] for a in labels], default=1) for labels in (kept, summed)
     ]

@@ -24,8 +24,8 @@ from tnconv.planning.forms.operands import (
     whole,
 )
 from tnconv.planning.forms.roles import ROLES, Casting, cast_as, castings
-from tnconv.planning.site import Form, Site, Variant
-from tnconv.planning.thresholds import native_floor
+from tnconv.planning.site import Form, Site, Variant, split_labels
+from tnconv.planning.thresholds import call_seconds, native_floor
 
 
 def _variants(b: Builder, site: Site) -> Iterable[Variant]:
@@ -38,11 +38,24 @@ def _variants(b: Builder, site: Site) -> Iterable[Variant]:
 
 
 def _emit(b: Builder, site: Site, variant: Variant) -> Value:
-    cast = reduced(b, cast_as(site, *variant[:3]), site.alive)  # type: ignore[arg-type]
+    cast = cast_as(site, *variant[:3])  # type: ignore[arg-type]
+    b.expect(_least(b, cast, site.alive))
+    cast = reduced(b, cast, site.alive)
     if len(variant) > 3:
         cast = _widened(b, cast, _beside(b, cast, site.alive))
     emit = _transposed if cast.role == "transposed" else _direct
     return emit(b, cast, channels(b, cast, site.alive))
+
+
+def _least(b: Builder, cast: Casting, alive: frozenset[str]) -> float:
+    """What the call costs at least."""
+    legs = {label for pattern in cast.patterns for label in pattern.labels}
+    found = split_labels(cast.left.labels, cast.right.labels, alive)
+    shared, summed = (b.size(a - legs) for a in found[:2])
+    rows, columns = (b.size(a & alive - legs) for a in found[2:])
+    patterns = [pattern.index for pattern in cast.patterns]
+    sides = shared, summed, rows, columns
+    return call_seconds(b.machine, b.itemsize, cast.role, patterns, sides)
 
 
 def _beside(b: Builder, cast: Casting, alive: frozenset[str]) -> list[str]:
@@ -113,6 +126,7 @@ def _direct(b: Builder, cast: Casting, at: Channels) -> Value:
     groups = [*at.result, *([a] for a in cast.legs(2))]
     shape = tuple(b.size(group) for group in groups)
     convolution = _convolution(cast, b.size(at.groups), padding=padding)
+    b.expect(0.0)
     return b.plain(b.add(Native((x, w), shape, convolution)), groups)
 
 
@@ -133,6 +147,7 @@ def _transposed(b: Builder, cast: Casting, at: Channels) -> Value:
         padding=tuple(paddings),
         output_padding=tuple(extra),
     )
+    b.expect(0.0)
     register = b.add(Native((x, w), shape, convolution))
     axes = [
         Axis.of(size, *group, sizes=b.sizes)

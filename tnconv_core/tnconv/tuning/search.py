@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tnconv.network import Network
+from tnconv.options import PLANNERS, Options, changed
 from tnconv.planning.candidates import candidates
 from tnconv.planning.charge import Charge
 from tnconv.planning.planned import Planned
@@ -47,11 +48,21 @@ def listed(task: Task, limit: int, seed: int) -> Listing:
     3
     """
     job, form = task.job(), task.form
-    found = candidates(form, job.machine, job.itemsize, job.options, limit)
+    deep = _deeper(job.options, seed)
+    given = (form, job.machine, job.itemsize, deep, limit)
+    found = candidates(*given, chosen=job.searched(form))
     plans = _modest(form, job, [candidate.planned for candidate in found])
     key = job.key(form)
     lines = [Record.of(key, planned, seed=seed).line() for planned in plans]
     return Listing(key.digest, tuple(lines))
+
+
+def _deeper(options: Options, seed: int) -> Options:
+    """Options under which large networks are searched for longer, where the planner
+    can do that; small ones are searched exactly as they are."""
+    if options.planner != "auto" or "hyper" not in PLANNERS:
+        return options
+    return changed(options, {"planner": "hyper", "seed": seed})
 
 
 def _modest(form: Network, job: Job, plans: Sequence[Planned]) -> list[Planned]:

@@ -22,6 +22,7 @@ COMMANDS = {
     "planning": "benchmarks.planning",
     "regret": "benchmarks.regret",
     "tuned": "benchmarks.tuned",
+    "spread": "benchmarks.spread",
     "bound": "benchmarks.bound",
     "norms": "benchmarks.norms",
     "clients": "benchmarks.clients",

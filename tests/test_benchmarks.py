@@ -128,6 +128,25 @@ def test_choices_are_measured_and_shown(tmp_path: Path) -> None:
     assert "1 layers, batch 1" in shown
 
 
+def test_tuned_plans_are_found_and_measured_anew(tmp_path: Path) -> None:
+    store, out = tmp_path / "plans.sqlite", tmp_path / "tuned.json"
+    words = ("--only", "resnet18_256/layer4.0.downsample", "--batch", "1", "--trials")
+    printed = command(
+        *("tuned", *words, "2", "--operations", "forward", "kfac-reduce"),
+        *("--again", "0", "--store", str(store), "--out", str(out)),
+    )
+    assert "A second process found all 2 plans without a search." in printed
+    assert re.search(r"\| all \| 2 \| \d \| \d+\.\d{3} \|", printed)
+    assert len(json.loads(out.read_text("utf-8"))["rows"]) == 2
+
+
+def test_a_cluster_searches_as_one_process_does() -> None:
+    pytest.importorskip("distributed")
+    words = ("--only", "resnet18_256/layer4", "--operations", "forward")
+    printed = command("spread", *words, "--trials", "2")
+    assert "the same in all runs" in printed and "killed halfway" in printed
+
+
 @pytest.mark.parametrize("name", ["memory", "overhead", "planning"])
 def test_smaller_commands(name: str) -> None:
     if name == "memory" and not sys.platform.startswith("linux"):

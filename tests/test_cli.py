@@ -52,7 +52,7 @@ def test_version() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("demo",), ("show",), ("calibrate",), ("plans",)]
+    "arguments", [(), ("demo",), ("show",), ("calibrate",), ("plans",), ("tune",)]
 )
 def test_help_teaches_by_examples(arguments: tuple[str, ...]) -> None:
     done = run(*arguments, "--help")

@@ -1,5 +1,6 @@
 """The clock's part: races against noise, halving, and plans that do not count."""
 
+import math
 import random
 import threading
 import time
@@ -13,12 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.tuning.small import quick, task
 
+import tnconv
 from tnconv.execution.registry import backend
+from tnconv.options import current
+from tnconv.store.key import constraints_of
+from tnconv.store.lookup import written
 from tnconv.store.records import read_record
 from tnconv.tuning import clock, heats, trials, turns
 from tnconv.tuning.clock import Timed, in_turn, usual
 from tnconv.tuning.heats import HEATS, Heat, Race, raced
+from tnconv.tuning.layers import read_layer
 from tnconv.tuning.search import listed
+from tnconv.tuning.tasks import Task
 from tnconv.tuning.trials import timed
 
 __all__ = ["quick"]
@@ -46,7 +53,7 @@ def test_equal_plans_hardly_ever_win(noise: float) -> None:
     for seed in range(300):
         draw = random.Random(seed)
         one, other = noisy(1.0, noise, draw), noisy(1.0, noise, draw)
-        won += raced(one, other, 1e-3, draw).won
+        won += raced(one, other, 1.0, draw).won
     assert won <= 6
 
 
@@ -54,7 +61,7 @@ def test_equal_plans_hardly_ever_win(noise: float) -> None:
 @settings(max_examples=60, deadline=None)
 def test_a_plan_that_is_twice_as_fast_wins(seed: int, noise: float) -> None:
     draw = random.Random(seed)
-    race = raced(noisy(1.0, noise, draw), noisy(0.5, noise, draw), 1e-3, draw)
+    race = raced(noisy(1.0, noise, draw), noisy(0.5, noise, draw), 1.0, draw)
     assert race.won and 1.5 < race.gain < 2.5
 
 
@@ -81,6 +88,23 @@ def test_calls_take_turns_in_changing_order(monkeypatch: pytest.MonkeyPatch) -> 
     assert usual([5.0, 1.0, 2.0]) == 1.0
     monkeypatch.setattr(clock, "MOST", 3)
     assert len(in_turn([player(0)], 100.0, 1, random.Random(0))[0]) == 3
+
+
+def test_listed_plans_hold_no_more_than_is_free() -> None:
+    layer = {"in_channels": 8, "out_channels": 8, "input_size": [64, 64]}
+    layer |= {"kernel_size": [5, 5], "padding": 2}
+    network = read_layer(layer, 8).network("kfac-expand")
+
+    def peaks(share: float) -> list[int]:
+        with tnconv.options(memory_share=share, alternatives=False):
+            options = constraints_of(current())
+        one = Task("wide", "", network, constraints=options)
+        records = [read_record(line, "") for line in listed(one, 8, 0).lines]
+        return [written(r.plan, one.form, one.job()).peak for r in records]
+
+    default, *others = peaks(0.0)
+    assert all(peak <= max(default, 1 << 20) for peak in others)
+    assert max(peaks(math.inf)) > 2 * max(default, 1 << 20)
 
 
 def wrapped(monkeypatch: pytest.MonkeyPatch, change: Any) -> None:

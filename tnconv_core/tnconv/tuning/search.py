@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tnconv.network import Network
+from tnconv.options import PLANNERS, Options, changed
 from tnconv.planning.candidates import candidates
+from tnconv.planning.charge import Charge
+from tnconv.planning.planned import Planned
+from tnconv.store.lookup import Job
 from tnconv.store.records import Record
 from tnconv.tuning.tasks import Task
 
@@ -27,7 +33,8 @@ def keyed(task: Task) -> str:
 
 def listed(task: Task, limit: int, seed: int) -> Listing:
     """At most ``limit`` plans for a task: the one the search finds, then others by
-    their predicted time.
+    their predicted time. None of them holds more memory than that one does, or than
+    ``memory_share`` lets be held at no charge.
 
     The same for the same task, limit, seed and device class, in whatever process.
     Raises what :func:`tnconv.planning.planner.plan_network` raises.
@@ -41,7 +48,27 @@ def listed(task: Task, limit: int, seed: int) -> Listing:
     3
     """
     job, form = task.job(), task.form
-    found = candidates(form, job.machine, job.itemsize, job.options, limit)
+    deep = _deeper(job.options, seed)
+    given = (form, job.machine, job.itemsize, deep, limit)
+    found = candidates(*given, chosen=job.searched(form))
+    plans = _modest(form, job, [candidate.planned for candidate in found])
     key = job.key(form)
-    lines = [Record.of(key, plan.planned, seed=seed).line() for plan in found]
+    lines = [Record.of(key, planned, seed=seed).line() for planned in plans]
     return Listing(key.digest, tuple(lines))
+
+
+def _deeper(options: Options, seed: int) -> Options:
+    """Options under which large networks are searched for longer, where the planner
+    can do that; small ones are searched exactly as they are."""
+    if options.planner != "auto" or "hyper" not in PLANNERS:
+        return options
+    return changed(options, {"planner": "hyper", "seed": seed})
+
+
+def _modest(form: Network, job: Job, plans: Sequence[Planned]) -> list[Planned]:
+    """The plans whose memory the clock need not be told of."""
+    share = job.options.memory_share
+    charge = Charge.of(form, job.machine, job.itemsize, share)
+    held = [charge.held(planned.program).arrays for planned in plans]
+    limit = max(charge.free, held[0])
+    return [p for p, size in zip(plans, held, strict=True) if size <= limit]

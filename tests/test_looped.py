@@ -15,7 +15,7 @@ from tests.test_networks import built
 
 from tnconv import networks
 from tnconv.execution.expression import expression
-from tnconv.execution.liveness import peak_bytes
+from tnconv.execution.liveness import Beside, peak_bytes
 from tnconv.execution.program import Block, Loop, Program, Scale, Stack, Sum
 from tnconv.execution.registry import backend
 from tnconv.network import Network
@@ -57,7 +57,7 @@ def charged(
 
 def held(planned: Planned) -> int:
     """Bytes of arrays beyond inputs and result."""
-    return peak_bytes(planned.program, 8, lambda step, shapes: 0)
+    return peak_bytes(planned.program, 8, lambda program, at: Beside())
 
 
 def check(case: Case, library: Library, seed: int) -> None:
@@ -140,8 +140,8 @@ def test_a_loop_holds_a_block_and_its_result() -> None:
     part = ((0, 4), (0, 5))
     loop = Loop((0,), (4,), (Block((part,), ((0, 4),), 0),), (body,))
     program = Program((("x", (4, 5)),), (loop,), 1)
-    assert peak_bytes(program, 8, lambda step, shapes: 0) == 8 * 4
-    assert peak_bytes(program, 8, lambda step, shapes: 100) == 8 * 4 + 100
+    assert peak_bytes(program, 8, lambda program, at: Beside()) == 8 * 4
+    assert peak_bytes(program, 8, lambda program, at: Beside(60, 40)) == 8 * 4 + 100
 
 
 def test_lags_hold_the_pairs_of_one_half() -> None:

@@ -8,15 +8,11 @@ of all that is held, never touched, teaches it to keep that.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from tnconv.execution.liveness import peak_bytes
-from tnconv.execution.program import Loop, Program, Shape, Step, size_of
+from tnconv.execution.liveness import Beside, Workspace, peak_bytes
+from tnconv.execution.program import Loop, Program, size_of
 
 #: the largest block that glibc learns from when it is freed
 LEARNED = (32 << 20) - (1 << 16)
-
-Workspace = Callable[[Step, list[Shape]], int]
 
 
 def shown_bytes(program: Program, itemsize: int, workspace: Workspace) -> int:
@@ -24,9 +20,9 @@ def shown_bytes(program: Program, itemsize: int, workspace: Workspace) -> int:
     return min(_held_bytes(program, itemsize, workspace), LEARNED)
 
 
-def nothing(step: Step, shapes: list[Shape]) -> int:
+def nothing(program: Program, at: int) -> Beside:
     """Of a library that allocates nothing beside its results."""
-    return 0
+    return Beside()
 
 
 def _held_bytes(program: Program, itemsize: int, workspace: Workspace) -> int:

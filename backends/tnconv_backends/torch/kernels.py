@@ -134,7 +134,8 @@ class TorchKernels(Kernels):
     def multiply_sum(
         self, step: MultiplySum, shapes: Shapes, overwrite: bool
     ) -> Kernel:
-        return bind_multiply_sum(step, shapes, self.matrices)
+        size = self.dtype.itemsize
+        return bind_multiply_sum(step, shapes, self.matrices, size)
 
     def sum(self, step: Sum, shapes: Shapes, overwrite: bool) -> Kernel:
         axes = step.axes

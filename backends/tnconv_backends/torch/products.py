@@ -101,6 +101,7 @@ def bind_gram(step: Gram, shapes: Sequence[Shape]) -> Kernel:
     """Row blocks, each times the columns from its diagonal on, then mirrored."""
     rows, inner = shapes[0][-2:]
     blocks = row_blocks(rows)
+    whole = len(blocks) == 1
     if not inner:
         return lambda a: a.new_zeros(step.shape)
 
@@ -109,13 +110,12 @@ def bind_gram(step: Gram, shapes: Sequence[Shape]) -> Kernel:
         for start, stop in blocks:
             part, rest = a[..., start:stop, :], a[..., start:, :].mT
             target = found[..., start:stop, start:]
-            if a.ndim == 2:
-                torch.mm(part, rest, out=target)
+            if a.ndim == 2 or whole:
+                torch.matmul(part, rest, out=target)
             else:
                 target.copy_(torch.matmul(part, rest))
-            corner = target[..., : stop - start]
-            upper = corner.triu()
-            corner.copy_(upper + upper.triu(1).mT)
+            corner = target[..., : stop - start].triu_()
+            corner.add_(corner.triu(1).mT)
             found[..., stop:, start:stop] = target[..., stop - start :].mT
         return found
 
@@ -129,7 +129,7 @@ def packed_matmul(a: Tensor, b: Tensor) -> Tensor:
 
 
 def bind_multiply_sum(
-    step: MultiplySum, shapes: Sequence[Shape], matrices: bool
+    step: MultiplySum, shapes: Sequence[Shape], matrices: bool, itemsize: int
 ) -> Kernel:
     """As small matrices where a sum meets an outer product, else multiply, then sum.
 
@@ -140,28 +140,30 @@ def bind_multiply_sum(
     found = matrices_of(step, shapes) if matrices else None
     if found is None:
         return _elementwise(step, shapes)
-    return _as_matrices(step, shapes, found)
+    return _as_matrices(step, shapes, found, itemsize)
 
 
 def _as_matrices(
-    step: MultiplySum, shapes: Sequence[Shape], groups: Matrices
+    step: MultiplySum, shapes: Sequence[Shape], groups: Matrices, itemsize: int
 ) -> Kernel:
     sizes = dict(zip(step.left, shapes[0], strict=True))
     sizes |= dict(zip(step.right, shapes[1], strict=True))
     batch, rows, inner, columns = groups
     count, high, deep, wide = (prod(sizes[d] for d in group) for group in groups)
+    ahead = (count,) if count > 1 else ()
+    multiply = torch.bmm if ahead else matrix_product(high, wide, itemsize)
     first = _to_shape(
-        step.left, shapes[0], (*batch, *rows, *inner), (count, high, deep)
+        step.left, shapes[0], (*batch, *rows, *inner), (*ahead, high, deep)
     )
     second = _to_shape(
-        step.right, shapes[1], (*batch, *inner, *columns), (count, deep, wide)
+        step.right, shapes[1], (*batch, *inner, *columns), (*ahead, deep, wide)
     )
     found = (*batch, *rows, *columns)
     shape = tuple(sizes[d] for d in found)
     back = _to_shape(found, shape, step.out, step.shape)
 
     def run(a: Tensor, b: Tensor) -> Tensor:
-        return back(torch.bmm(first(a), second(b)).view(shape)).contiguous()
+        return back(multiply(first(a), second(b)).view(shape)).contiguous()
 
     return run
 

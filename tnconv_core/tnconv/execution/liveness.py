@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tnconv.execution.program import (
     Add,
@@ -12,14 +13,26 @@ from tnconv.execution.program import (
     Loop,
     Program,
     Scale,
-    Shape,
     Step,
     View,
     size_of,
 )
 
-#: the register that stands for what a block of a loop holds
-BLOCK = -1
+#: the registers that stand for what a block of a loop holds, and for copies that a
+#: library makes of what it reads
+BLOCK, COPIES = -1, -2
+
+
+class Beside(NamedTuple):
+    """Bytes that a step allocates beside its result: copies of what it reads, and what
+    the library needs within."""
+
+    copies: int = 0
+    within: int = 0
+
+
+#: what the step at a place of a program allocates beside its result
+Workspace = Callable[[Program, int], Beside]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +94,16 @@ def _may_overwrite(
     return total >= count and roots[total] == total and last[total] == at and not shared
 
 
-def peak_bytes(
-    program: Program, itemsize: int, workspace: Callable[[Step, list[Shape]], int]
-) -> int:
+def peak_bytes(program: Program, itemsize: int, workspace: Workspace) -> int:
     """Predicted bytes beyond inputs and result, at the worst moment.
 
-    ``workspace`` gives the bytes a step allocates beside its result; a loop holds what
-    a block does, and the block's result until it is added.
+    ``workspace`` gives the bytes that the step at a place allocates beside its result;
+    a loop holds what a block does, and the block's result until it is added.
     """
     return peaks(program, itemsize, workspace)[1]
 
 
-def peaks(
-    program: Program, itemsize: int, workspace: Callable[[Step, list[Shape]], int]
-) -> tuple[int, int]:
+def peaks(program: Program, itemsize: int, workspace: Workspace) -> tuple[int, int]:
     """The most that arrays hold, and that is held in all, workspace too."""
     arrays = peak = 0
     for held, beside in held_bytes(program, itemsize, workspace):
@@ -104,10 +113,10 @@ def peaks(
 
 
 def held_bytes(
-    program: Program, itemsize: int, workspace: Callable[[Step, list[Shape]], int]
+    program: Program, itemsize: int, workspace: Workspace
 ) -> Iterator[tuple[Mapping[int, int], int]]:
     """What is held during each step: bytes by the register that allocated them, and
-    those that the step allocates beside its result."""
+    those that the step allocates within."""
     count, shapes = len(program.inputs), program.shapes
     buffers = _buffers(program)
     keep = buffers[program.result]
@@ -125,15 +134,15 @@ def held_bytes(
             arrays, peak = _block_bytes(step, itemsize, workspace)
             yield {**held, BLOCK: arrays}, peak - arrays
         else:
-            yield held, workspace(step, [shapes[r] for r in step.sources])
+            beside = workspace(program, at)
+            copies = {COPIES: beside.copies} if beside.copies else {}
+            yield {**held, **copies}, beside.within
         for used in {*[buffers[r] for r in step.sources], buffer}:
             if last[used] == at:
                 held.pop(used, None)
 
 
-def _block_bytes(
-    loop: Loop, itemsize: int, workspace: Callable[[Step, list[Shape]], int]
-) -> tuple[int, int]:
+def _block_bytes(loop: Loop, itemsize: int, workspace: Workspace) -> tuple[int, int]:
     """What the largest block holds, its result too: arrays, and in all."""
     arrays = peak = 0
     for body in loop.bodies:

@@ -35,6 +35,7 @@ from tnconv.execution.program import (
     size_of,
 )
 from tnconv.execution.ways import as_matrix, row_blocks
+from tnconv.planning.batches import written_out
 from tnconv.planning.elementwise import multiply_sum_cost
 from tnconv.planning.products import SMALL, product_seconds, triangle_seconds
 from tnconv.planning.rates import (
@@ -134,22 +135,20 @@ def _matmul(step: Matmul, builder: Builder) -> Cost:
     moved = (size_of(left) + size_of(right) + size_of(step.shape)) * builder.itemsize
     seconds = max(work, memory_seconds(moved, m))
     made = size_of(step.shape) * builder.itemsize
-    overhead = m.call + m.gemm_item * batch + _broadcast(step, builder)
+    overhead = m.call + m.gemm_item * batch + _written_out(step, builder)
     if m.turned and rows * inner * columns > SMALL and 1 not in (rows, columns):
         overhead += sum(turned_bytes(r, builder) for r in step.sources) / m.turned
     return Cost(seconds + overhead + fresh(made, m), flops, moved)
 
 
-def _broadcast(step: Matmul, builder: Builder) -> float:
-    """Seconds to write out an operand that several batch axes repeat."""
-    batch, seconds = step.shape[:-2], 0.0
-    if len(batch) < 2 or not builder.machine.stored:
+def _written_out(step: Matmul, builder: Builder) -> float:
+    """Seconds to copy operands whose batch axes are not one."""
+    if not builder.machine.stored:
         return 0.0
-    for register in step.sources:
-        shape = builder.shapes[register]
-        if shape[:-2] != batch:
-            whole = size_of((*batch, *shape[-2:])) * builder.itemsize
-            seconds += copy_seconds(whole, (max(1, shape[-1]), True), builder)
+    seconds = 0.0
+    for shape in written_out(step, builder):
+        nbytes = size_of(shape) * builder.itemsize
+        seconds += copy_seconds(nbytes, (max(1, shape[-1]), True), builder)
     return seconds
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tnconv.execution.program import MultiplySum, size_of
+from tnconv.execution.program import MultiplySum, Shape, size_of
 from tnconv.execution.ways import BLOCK, Matrices, Product, matrices_of, product_of
 from tnconv.planning.machine import Machine
 from tnconv.planning.products import product_seconds
 from tnconv.planning.rates import Cost, copy_cost, fresh, memory_seconds
-from tnconv.planning.strides import are_matrices, is_apart, row_major, strides_of
+from tnconv.planning.strides import (
+    Registers,
+    are_matrices,
+    is_apart,
+    row_major,
+    strides_of,
+)
 
 if TYPE_CHECKING:
     from tnconv.planning.builder import Builder
@@ -30,31 +36,32 @@ def multiply_sum_cost(step: MultiplySum, builder: Builder) -> Cost:
     else:
         work = matrices_seconds([job.size(group) for group in groups], m)
         seconds = max(work, memory_seconds(moved, m))
-        seconds += _gathered(step, groups, builder)
+        for dims, there in gathered(step, groups, builder):
+            seconds += copy_cost(dims, there, builder).seconds
     return Cost(m.call + seconds + fresh(made, m), job.elements, moved)
 
 
-def _gathered(step: MultiplySum, groups: Matrices, builder: Builder) -> float:
-    """Seconds to copy operands that are no matrices as they lie, and the result."""
-    seconds, (batch, rows, inner, columns) = 0.0, groups
+def gathered(
+    step: MultiplySum, groups: Matrices, registers: Registers
+) -> Iterator[tuple[Shape, list[int]]]:
+    """Copies beside a batch of matrix products: of operands that are no matrices as
+    they lie, and of the result; dimensions, and how far each moves in the source."""
+    batch, rows, inner, columns = groups
     sides = (step.left, (batch, rows, inner)), (step.right, (batch, inner, columns))
     for register, (own, wanted) in zip(step.sources, sides, strict=True):
-        dims, strides = builder.shapes[register], strides_of(register, builder)
-        size, move = (
-            dict(zip(own, dims, strict=True)),
-            dict(zip(own, strides, strict=True)),
-        )
+        size = dict(zip(own, registers.shapes[register], strict=True))
+        move = dict(zip(own, strides_of(register, registers), strict=True))
         if not are_matrices(wanted, size, move):
             order = [d for group in wanted for d in group]
-            lengths = tuple([size[d] for d in order])
-            there = [move[d] for d in order]
-            seconds += copy_cost(lengths, there, builder).seconds
-    if (*batch, *rows, *columns) != step.out:
-        place = [*batch, *rows, *columns]
-        shape = tuple([step.shape[step.out.index(d)] for d in place])
-        there = [row_major(shape)[place.index(d)] for d in step.out]
-        seconds += copy_cost(step.shape, there, builder).seconds
-    return seconds
+            yield tuple([size[d] for d in order]), [move[d] for d in order]
+    place = [*batch, *rows, *columns]
+    if tuple(place) != step.out:
+        move = dict(zip(place, row_major(_sorted(step, place)), strict=True))
+        yield step.shape, [move[d] for d in step.out]
+
+
+def _sorted(step: MultiplySum, place: Sequence[int]) -> Shape:
+    return tuple([step.shape[step.out.index(d)] for d in place])
 
 
 def multiply_seconds(
@@ -89,10 +96,16 @@ def matrices_seconds(sizes: Sequence[int], machine: Machine) -> float:
     return batch * (each + machine.gemm_item)
 
 
-def multiply_elements(job: Product, machine: Machine) -> int:
+def multiply_elements(
+    step: MultiplySum, shapes: Sequence[Shape], machine: Machine, registers: Registers
+) -> int:
     """Elements allocated beside the result."""
+    job = product_of(step, shapes)
     if machine.dot and job.dots:
         return job.elements // job.sizes[max(job.sizes)]
     if machine.turn and job.turns:
         return BLOCK
+    groups = matrices_of(step, shapes) if machine.matrices else None
+    if groups is not None:
+        return sum([size_of(dims) for dims, _ in gathered(step, groups, registers)])
     return 0 if machine.name == "numpy" else job.elements

@@ -5,13 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from tnconv.execution.program import AxisMap, MultiplySum, Shape, View
+from tnconv.execution.program import (
+    AxisMap,
+    MultiplySum,
+    Program,
+    Shape,
+    Step,
+    View,
+)
 
 if TYPE_CHECKING:
     from tnconv.planning.builder import Builder
     from tnconv.planning.value import Value
+
+
+class Registers(Protocol):
+    """Arrays and the steps that make them, with the strides that were asked for."""
+
+    @property
+    def inputs(self) -> int: ...
+    @property
+    def steps(self) -> Sequence[Step]: ...
+    @property
+    def shapes(self) -> Sequence[Shape]: ...
+    @property
+    def strides(self) -> dict[int, list[int]]: ...
+
+
+class Layout:
+    """The registers of a program."""
+
+    def __init__(self, program: Program) -> None:
+        self.inputs, self.steps = len(program.inputs), program.steps
+        self.shapes = program.shapes
+        self.strides: dict[int, list[int]] = {}
+
 
 #: elements of a cache line, in single precision
 LINE = 16
@@ -37,7 +67,7 @@ def moves(maps: tuple[AxisMap, ...], strides: Sequence[int], count: int) -> list
     return found
 
 
-def strides_of(register: int, builder: Builder) -> list[int]:
+def strides_of(register: int, builder: Registers) -> list[int]:
     """The strides of a register: of a view, those of what it looks at."""
     found = builder.strides.get(register)
     if found is None:
@@ -45,7 +75,7 @@ def strides_of(register: int, builder: Builder) -> list[int]:
     return found
 
 
-def _strides_of(register: int, builder: Builder) -> list[int]:
+def _strides_of(register: int, builder: Registers) -> list[int]:
     at = register - builder.inputs
     step = builder.steps[at] if 0 <= at < len(builder.steps) else None
     if not isinstance(step, View) or step.copy:

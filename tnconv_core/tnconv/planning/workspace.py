@@ -2,44 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
+from tnconv.execution.liveness import Beside, Workspace
 from tnconv.execution.program import (
     AddInto,
     Gram,
     Matmul,
     MultiplySum,
     Native,
+    Program,
     Shape,
     Spectral,
     Step,
     size_of,
 )
-from tnconv.execution.ways import product_of
+from tnconv.execution.ways import row_blocks
+from tnconv.planning.batches import copied_elements
 from tnconv.planning.elementwise import multiply_elements
 from tnconv.planning.machine import Machine
 from tnconv.planning.series import spectra_bytes
+from tnconv.planning.strides import Layout
 
 
-def workspace(machine: Machine, itemsize: int) -> Callable[[Step, list[Shape]], int]:
-    """Bytes that a step allocates beside its result, as a function of the step."""
+def workspace(machine: Machine, itemsize: int) -> Workspace:
+    """What the step at a place of a program allocates beside its result, in bytes."""
 
-    def of(step: Step, sources: list[Shape]) -> int:
-        if isinstance(step, MultiplySum):
-            return multiply_elements(product_of(step, sources), machine) * itemsize
-        if isinstance(step, Spectral):
-            return 2 * sum(spectra_bytes(step, sources, itemsize))
-        if isinstance(step, Native):
-            # arrays are packed; threads add up results of their own
-            copies = 2 if step.convolution.role == "weight" else 1
-            packed = sum(map(size_of, sources)) + copies * size_of(step.shape)
-            return packed * itemsize
-        if isinstance(step, (Matmul, Gram)) and step.scale != 1:
-            # the smallest of operands and result is scaled; a result is in place
-            least = min(map(size_of, sources))
-            return least * itemsize if size_of(step.shape) >= least else 0
-        if isinstance(step, AddInto) and not machine.strided:
-            return 2 * size_of(step.shape) * itemsize
-        return 0
+    def of(program: Program, at: int) -> Beside:
+        step = program.steps[at]
+        sources, copies = _sources(step, program), 0
+        if machine.stored and isinstance(step, (Matmul, Gram)):
+            copies = _copies(step, sources, program, machine)
+        elif isinstance(step, MultiplySum):
+            layout = Layout(program)
+            copies = multiply_elements(step, sources, machine, layout)
+        within = _within(step, sources, machine)
+        return Beside(copies * itemsize, within * itemsize)
 
     return of
+
+
+def _copies(
+    step: Matmul | Gram, sources: Sequence[Shape], program: Program, machine: Machine
+) -> int:
+    """Elements of operands that are written out before a batch of products. MKL, which
+    makes those of PyTorch, packs all of a batch at once."""
+    copied = 0
+    if isinstance(step, Matmul) and len(step.shape) > 3:
+        copied = copied_elements(step, Layout(program))
+    if machine.matrices and size_of(step.shape[:-2]) > 1:
+        packed = sum(map(size_of, sources))
+        copied += packed if isinstance(step, Matmul) else 2 * packed
+    return copied
+
+
+def _sources(step: Step, program: Program) -> list[Shape]:
+    """The shapes that a step reads."""
+    count = len(program.inputs)
+    return [
+        program.inputs[r][1] if r < count else program.steps[r - count].shape
+        for r in step.sources
+    ]
+
+
+def _within(step: Step, sources: Sequence[Shape], machine: Machine) -> int:
+    """Elements, of the steps that are known by their shapes."""
+    if isinstance(step, Spectral):
+        return 2 * sum(spectra_bytes(step, sources, 1))
+    if isinstance(step, Native):
+        # arrays are packed; threads add up results of their own
+        copies = 2 if step.convolution.role == "weight" else 1
+        return sum(map(size_of, sources)) + copies * size_of(step.shape)
+    if isinstance(step, (Matmul, Gram)):
+        blocks = _blocks(step, machine) if isinstance(step, Gram) else 0
+        # the smallest of operands and result is scaled; a result is in place
+        least = min(map(size_of, sources))
+        scaled = step.scale != 1 and size_of(step.shape) >= least
+        return blocks + least * scaled
+    if isinstance(step, AddInto) and not machine.strided:
+        return 2 * size_of(step.shape)
+    return 0
+
+
+def _blocks(step: Gram, machine: Machine) -> int:
+    """Elements of the largest block of rows of a triangle, which is made apart where
+    there is a batch; and of what is mirrored of it."""
+    if not machine.mirror_call:
+        return 0
+    blocks, rows = row_blocks(step.shape[-1]), step.shape[-1]
+    high = max([stop - start for start, stop in blocks], default=0)
+    apart = rows if len(step.shape) > 2 and len(blocks) > 1 else 0
+    return size_of(step.shape[:-2]) * high * max(high, apart)

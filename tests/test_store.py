@@ -23,6 +23,8 @@ from tnconv.execution.expression import clear_caches
 from tnconv.network import Network
 from tnconv.options import changed, current, options
 from tnconv.planning import hyper
+from tnconv.planning.constants import nearest
+from tnconv.planning.device import Device
 from tnconv.planning.search import Search
 from tnconv.store.canonical import canonical
 from tnconv.store.database import Database
@@ -75,6 +77,27 @@ def test_blocks_with_plans_of_their_own_are_part_of_it() -> None:
         assert plan == found.plan
         assert written(plan, form, work).program == found.program
     assert plan.blocks is not None and plan.blocks.bodies
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        networks.conv_input_vjp(
+            (256, 128, 3, 3), (8, 256, 16, 16), (32, 32), stride=2, padding=1
+        ),
+        networks.conv((8, 32, 149, 149), (32, 32, 3, 3)),
+    ],
+    ids=["input-vjp", "forward"],
+)
+def test_blocks_are_written_where_small_sizes_are_searched_otherwise(
+    network: Network,
+) -> None:
+    machine = nearest("numpy", Device("cpu", "AMD EPYC (25/17)", 2))
+    work = replace(job(), machine=machine)
+    form = canonical(network).network
+    found = work.searched(form)
+    assert found.plan.blocks is not None
+    assert written(found.plan, form, work).program == found.program
 
 
 @pytest.mark.parametrize("name", NETWORKS)

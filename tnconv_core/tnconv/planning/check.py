@@ -7,7 +7,7 @@ from anywhere may be slow, but what it computes is right.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from itertools import chain
 
@@ -144,14 +144,24 @@ def _is_alone(problem: Problem, rules: tuple[int, ...]) -> bool:
 
 def guarded(forms: Forms) -> dict[str, Form]:
     """Forms that write only the variants they offer, none that takes ages; else they
-    raise UnfitPlanError."""
-    return {name: _guarded(form) for name, form in forms.items()}
+    raise UnfitPlanError.
+
+    What was offered once is written again: a plan in blocks is written for the whole
+    network first, as the search does, which offers other variants for small sizes.
+    """
+    accepted: set[Hashable] = set()
+    return {name: _guarded(form, accepted) for name, form in forms.items()}
 
 
-def _guarded(form: Form) -> Form:
+def _guarded(form: Form, accepted: set[Hashable]) -> Form:
     def emit(builder: Builder, site: Site, variant: Variant) -> Value:
-        if variant not in form.variants(_scratch(builder), site):
-            raise UnfitPlanError(f"the form {form.name} is not offered as {variant}")
+        labels = tuple(frozenset(value.labels) for value in site.values)
+        known = (form.name, variant, labels)
+        if known not in accepted:
+            if variant not in form.variants(_scratch(builder), site):
+                said = f"the form {form.name} is not offered as {variant}"
+                raise UnfitPlanError(said)
+            accepted.add(known)
         scratch = _scratch(builder)
         scratch.limit = SLOWEST
         try:  # an estimate writes the first turn of a loop, however many there are

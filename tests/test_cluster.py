@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from tests.test_executors import ROOM, confine, factor, inputs, wide
 
+import tnconv
 from tnconv.errors import ArgumentError, WorkerError
 from tnconv.execution import executors
 from tnconv.options import options
@@ -78,6 +79,15 @@ def test_a_worker_that_is_killed_halfway_changes_nothing(
     found = factor(x, client)
     assert killed and killed[0] not in client.run(os.getpid).values()
     np.testing.assert_array_equal(found, factor(x))
+
+
+def test_chunked_arrays_are_contracted_by_the_cluster(client: Any) -> None:
+    da = pytest.importorskip("dask.array")
+    x = inputs()
+    lazy = tnconv.kfac_input_factor(da.from_array(x, chunks=(1, -1, -1, -1)), (3, 3))
+    found = client.compute(lazy).result()
+    expected = tnconv.kfac_input_factor(x, (3, 3))
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_workers_within_a_limit_contract_what_is_sliced(client: Any) -> None:

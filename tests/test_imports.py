@@ -9,8 +9,11 @@ import pytest
 #: libraries that only a call may load
 LATE = (
     "array_api_strict",
+    "cmaes",
     "cotengra",
     "cupy",
+    "dask",
+    "distributed",
     "jax",
     "matplotlib",
     "networkx",

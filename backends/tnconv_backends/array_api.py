@@ -1,8 +1,8 @@
 """Any library that follows the Python array API standard, with no adapter of its own.
 
 Only what the standard guarantees is used; arrays stay in their library and on their
-device. This carries Dask and array-api-strict as it is, CuPy and JAX with a few lines
-more, and is the reference for the others.
+device. This carries array-api-strict as it is, CuPy and JAX with a few lines
+more, Dask in its chunks, and is the reference for the others.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "torch": "tnconv_backends.torch:TorchBackend",
         "cupy": "tnconv_backends.cupy:CuPyBackend",
         "jax": "tnconv_backends.jax:JAXBackend",
+        "dask": "tnconv_backends.dask:DaskBackend",
         "array_api": "tnconv_backends.array_api:ArrayAPIBackend",
     },
     "tnconv.rules": {
@@ -93,7 +94,13 @@ BUILTIN: dict[str, dict[str, str]] = {
 }
 
 #: the library whose arrays a built-in backend takes; not asked before it is imported
-NEEDS = {"numpy": "numpy", "torch": "torch", "cupy": "cupy", "jax": "jax"}
+NEEDS = {
+    "numpy": "numpy",
+    "torch": "torch",
+    "cupy": "cupy",
+    "jax": "jax",
+    "dask": "dask.array",
+}
 
 
 @cache

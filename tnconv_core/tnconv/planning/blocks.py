@@ -56,12 +56,19 @@ def cut_network(network: Network, cut: Cut) -> list[CutBlock]:
 
 def cut_block(network: Network, cut: Cut, turn: int) -> CutBlock:
     """One block of a cut; raises NetworkError where it is not possible."""
-    if any(isinstance(op, SubNetwork) for op in network.operands):
-        raise NetworkError("blocks: splice sub-networks first")
     start = turn * cut.size
     size = min(cut.size, network.sizes[cut.label] - start)
-    part = restrict(network, cut.label, start, size)
-    return _localized(_trimmed(part, cut.label))
+    return part_of(network, {cut.label: (start, start + size)})
+
+
+def part_of(network: Network, spans: Mapping[str, tuple[int, int]]) -> CutBlock:
+    """The part of a network at some positions of some labels; raises NetworkError where
+    it has none."""
+    if any(isinstance(op, SubNetwork) for op in network.operands):
+        raise NetworkError("blocks: splice sub-networks first")
+    for label, (start, stop) in spans.items():
+        network = _trimmed(restrict(network, label, start, stop - start), label)
+    return _localized(network)
 
 
 def turns_of(network: Network, cut: Cut) -> int:

@@ -10,6 +10,6 @@ learn from what they cost. This is the only folder that imports cotengra.
 """
 
 from tnconv.planning.hyper.follow import follow_tree
-from tnconv.planning.hyper.trials import Effort, hyper_search
+from tnconv.planning.hyper.trials import Effort, hyper_search, judged
 
-__all__ = ["Effort", "follow_tree", "hyper_search"]
+__all__ = ["Effort", "follow_tree", "hyper_search", "judged"]

@@ -61,29 +61,27 @@ def hyper_search(found: Search, effort: Effort, keep: int = 1) -> list[State]:
 
     Nothing is returned where nothing stays below the bound of the search.
     """
-    judge = _Judge(found)
+    return judged(found, effort).ways(keep)
+
+
+def judged(found: Search, effort: Effort) -> Judge:
+    """What trials found, and the trees that they tried."""
+    judge = Judge(found)
     judge.tree(cotengra_tree(found.problem))
     if effort.trials and len(found.problem.operands) > 2:
         _run(judge, effort)
-    found.states.update(judge.best)
-    if found.problem.full not in found.states:
-        return []
-    bound, found.bound = found.bound, float("inf")
-    refine(found)
-    found.bound = bound
-    whole = found.states[found.problem.full]
-    ways = {state.seconds: state for state in (whole, *judge.wholes)}
-    return [ways[s] for s in sorted(ways) if s < bound][:keep]
+    return judge
 
 
 @dataclass(slots=True)
-class _Judge:
+class Judge:
     """What trees cost; the best way that any of them had to contract a subset."""
 
     found: Search
     best: dict[int, State] = field(default_factory=dict)
     wholes: list[State] = field(default_factory=list)
     first: float = 0.0
+    #: every tree with its score, the first in units of itself
     known: dict[tuple[tuple[int, int], ...], float] = field(default_factory=dict)
 
     def __call__(self, trial: dict[str, Any]) -> float:
@@ -99,6 +97,19 @@ class _Judge:
             self.first = self.first or seconds
             self.known[key] = min(HOPELESS, seconds / (self.first or 1.0))
         return self.known[key]
+
+    def ways(self, keep: int) -> list[State]:
+        """The best ways to the whole, the cheapest first: the best of all trees meet,
+        and are improved once more."""
+        found, full = self.found, self.found.problem.full
+        found.states.update(self.best)
+        if full not in found.states:
+            return []
+        bound, found.bound = found.bound, float("inf")
+        refine(found)
+        found.bound = bound
+        ways = {state.seconds: state for state in (found.states[full], *self.wholes)}
+        return [ways[s] for s in sorted(ways) if s < bound][:keep]
 
     def _seconds(self, tree: Tree) -> float:
         search, full = self.found.like(), self.found.problem.full
@@ -117,7 +128,7 @@ class _Judge:
         return search.states[full].seconds
 
 
-def _run(judge: _Judge, effort: Effort) -> None:
+def _run(judge: Judge, effort: Effort) -> None:
     """Let cotengra's hyper-optimizer draw the trials."""
     import cotengra
 

@@ -9,10 +9,22 @@ from tests.factor.test_decompose import normal, planted
 
 import tnconv
 from tnconv.errors import ArgumentError
-from tnconv.factor import FORMATS, FactorizedKernel, layer_least_squares
+from tnconv.factor import (
+    FORMATS,
+    FactorizedKernel,
+    KernelShape,
+    format_network,
+    layer_least_squares,
+    rank_caps,
+)
 from tnconv.factor.decompose import decompose
 from tnconv.factor.fit import equations, svd
+from tnconv.factor.fit.alternate import Settings, Target, refine
+from tnconv.factor.fit.fit import fit
 from tnconv.factor.fit.held import hold
+from tnconv.factor.fit.layout import Layout
+from tnconv.factor.fit.pairs import improve, in_pairs
+from tnconv.factor.fit.starts import random_start
 
 
 def correlated(*shape: int, seed: int = 0) -> Any:
@@ -51,6 +63,75 @@ def test_tucker_is_as_near_as_tensorly(ranks: tuple[int, int]) -> None:
     errors = tucker(weight, list(ranks), modes=[0, 1], tol=1e-10, n_iter_max=300)[1]
     found = decompose(weight, "tucker2", ranks)
     assert found.error is not None and found.error <= float(errors[-1]) * (1 + 1e-3)
+
+
+def iterated(weight: Any, ranks: tuple[int, int], sweeps: int) -> float:
+    """Higher-order orthogonal iteration by NumPy's SVD; the relative error."""
+
+    def basis(values: Any, rank: int) -> Any:
+        return np.linalg.svd(values.reshape(len(values), -1))[0][:, :rank]
+
+    turned = np.moveaxis(weight, 1, 0)
+    out, into = basis(weight, ranks[0]), basis(turned, ranks[1])
+    for _ in range(sweeps):
+        out = basis(np.tensordot(weight, into, (1, 0)), ranks[0])
+        into = basis(np.tensordot(turned, out, (1, 0)), ranks[1])
+    core = np.tensordot(np.tensordot(weight, out, (0, 0)), into, (0, 0))
+    return float(np.sqrt(1 - (core**2).sum() / (weight**2).sum()))
+
+
+@pytest.mark.parametrize("ranks", [(4, 3), (6, 2), (1, 5)])
+def test_tucker_is_the_fixed_point_of_iterated_svds(ranks: tuple[int, int]) -> None:
+    weight = planted("tucker2", (7, 6, 3), 3) + normal(7, 6, 3, seed=9)
+    layout = Layout.of(format_network("tucker2", KernelShape(weight.shape), ranks))
+    held = hold("test", "weight", weight)
+    found = fit(held, layout, layout.spread(weight, np), sweeps=200, tolerance=0.0)
+    assert found.error == pytest.approx(iterated(weight, ranks, 200), abs=1e-10)
+
+
+@pytest.mark.parametrize("format", ["tucker2", "tucker", "tt"])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_no_sweep_over_pairs_is_further_away(format: str, groups: int) -> None:
+    """Ranks that one factor's other bonds cannot fill among them."""
+    weight = normal(8, 6 // groups, 3, 2)
+    shape = KernelShape(weight.shape, groups)
+    ranks = [
+        min(3 if j else 1, c) for j, c in enumerate(rank_caps(format, shape).values())
+    ]
+    layout = Layout.of(format_network(format, shape, ranks))
+    target = Target(hold("test", "weight", weight), layout, layout.spread(weight, np))
+    factors = random_start(target.held, layout, 0)
+    last = target.distance(factors)
+    for _ in range(4):
+        factors = improve(target, factors, Settings(sweeps=1, tolerance=0.0))
+        distance = target.distance(factors)
+        assert distance <= last * (1 + 1e-12)
+        last = distance
+    best = refine(target, factors, Settings(sweeps=50, tolerance=1e-9))
+    assert target.distance(best) <= last * (1 + 1e-12)
+    assert last < 1.1 * target.distance(best)
+
+
+def test_pairs_are_for_trees_alone() -> None:
+    tree = Layout.of(format_network("tt", KernelShape((4, 3, 2, 2)), 2))
+    assert in_pairs(tree)
+    for text in (
+        "a: d r s, b: r c, e: s k, f: l -> d c k l",  # apart
+        "a: d r s, b: r c t, e: s t k, f: l -> d c k l",  # a ring, and apart
+        "a: d r, b: r c k, e: c -> d c k",  # a leg on two factors
+    ):
+        names = "drsbckltaef"
+        sizes = {label: 2 for label in names}
+        shapes = {
+            part.split(":")[0].strip(): (2,) * len(part.split(":")[1].split())
+            for part in text.split("->")[0].split(",")
+        }
+        network = tnconv.parse(
+            text,
+            sizes={a: n for a, n in sizes.items() if a in text.split("->")[1]},
+            shapes=shapes,
+        )
+        assert not in_pairs(Layout.of(network))
 
 
 @pytest.mark.parametrize("rank", [4, 12])

@@ -25,6 +25,8 @@ Run = Callable[[nn.Module, Batch], Any]
 Moments = tuple[Tensor, ...]
 #: features up to which second moments are of all of them at once
 FEATURES = 4096
+#: the share of the moments of positions in a pair; the others are the identity's
+TOGETHER = 0.2
 
 
 @dataclass
@@ -43,9 +45,12 @@ class Seen:
     @property
     def covariance(self) -> Tensor | tuple[Tensor, Tensor] | None:
         """What :func:`tnconv.decompose` takes."""
-        if self.moments is None or len(self.moments) > 1:
-            return self.moments  # type: ignore[return-value]
-        return self.moments[0]
+        if self.moments is None:
+            return None
+        if len(self.moments) == 1:
+            return self.moments[0]
+        channels, positions = self.moments
+        return channels, _whiter(positions)
 
 
 @dataclass
@@ -160,6 +165,17 @@ def _moments(call: Call) -> Moments:
     rows = x.reshape(-1, call.groups, inner, *axes).transpose(1, 2)
     alone = replace(call, x=rows.reshape(-1, call.groups, *axes))
     return channels, alone.input_factor(**how)
+
+
+def _whiter(positions: Tensor) -> Tensor:
+    """Second moments of positions, mostly as if these did not go together.
+
+    Each channel has neighbors of its own kind, and a product with the channels' moments
+    takes all of them for alike.
+    """
+    mean = positions.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None]
+    one = torch.eye(positions.shape[-1]).to(positions)
+    return TOGETHER * positions + (1 - TOGETHER) * mean * one
 
 
 def _sum(first: Moments | None, second: Moments) -> Moments:

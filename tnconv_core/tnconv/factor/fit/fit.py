@@ -52,7 +52,7 @@ def fit(
     sweeps: int = SWEEPS,
     tolerance: float = TOLERANCE,
 ) -> Fitted:
-    """The factors nearest to a weight (an axis per label), through covariances if given.
+    """The factors nearest to a weight (an axis per label), or as covariances see it.
 
     Trees end where a sweep gains less than ``tolerance`` of the squared distance.
     """

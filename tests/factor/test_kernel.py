@@ -11,8 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.factor.kernels import FORMATS, einsum_dense, kernels, textbook_macs
 
+import tnconv
 from tnconv.errors import ArgumentError, ArrayError
-from tnconv.factor import FactorizedKernel, KernelShape, format_network, rank_caps
+from tnconv.factor import (
+    EVBMF,
+    FactorizedKernel,
+    KernelShape,
+    format_network,
+    rank_caps,
+)
 from tnconv.notation import parse
 
 LINEAR = (np.ones((4, 2)), np.ones((2, 3)))
@@ -166,6 +173,23 @@ def test_mixed_dtypes_and_libraries_are_refused() -> None:
         of("svd-in", (4, 3), (LINEAR[0], torch.ones(2, 3, dtype=torch.float64)))
 
 
+def test_a_spec_says_how_a_kernel_was_fitted() -> None:
+    found = tnconv.decompose(np.ones((4, 3, 3)), "cp", EVBMF())
+    assert found.fit is not None and found.fit.remarks
+    spec = json.loads(json.dumps(found.spec()))
+    assert FactorizedKernel.from_spec(spec, found.arrays()).fit == found.fit
+    other = found.with_factors(found.factors)
+    assert "fit" not in other.spec()
+    assert FactorizedKernel.from_spec(other.spec(), other.arrays()).fit is None
+
+
+RECORD: dict[str, Any] = {
+    "error": 0.1,
+    "output_error": None,
+    "degeneracy": None,
+    "reason": "given",
+    "remarks": [],
+}
 DAMAGED: list[tuple[str, dict[str, Any]]] = [
     ("is none", {"kind": "a kernel"}),
     ("version 2", {"version": 2}),
@@ -177,6 +201,15 @@ DAMAGED: list[tuple[str, dict[str, Any]]] = [
     ("format 3 is not known", {"format": 3}),
     ("factor 'out' has shape", {"shape": [5, 3]}),
     ("unknown: network", {"format": "custom"}),
+    ("not the record of a fit", {"fit": [0.1]}),
+    ("not the record of a fit", {"fit": {"error": 0.1}}),
+    ("error of its fit is -1", {"fit": {**RECORD, "error": -1}}),
+    ("degeneracy of its fit is inf", {"fit": {**RECORD, "degeneracy": float("inf")}}),
+    ("output_error of its fit is nan", {"fit": {**RECORD, "output_error": np.nan}}),
+    ("error of its fit is True", {"fit": {**RECORD, "error": True}}),
+    ("no texts, or too long", {"fit": {**RECORD, "reason": "x" * 9999}}),
+    ("no texts, or too long", {"fit": {**RECORD, "remarks": [1]}}),
+    ("no texts, or too long", {"fit": {**RECORD, "remarks": "x"}}),
 ]
 
 

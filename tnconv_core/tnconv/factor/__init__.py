@@ -8,7 +8,7 @@ from tnconv.factor.rank import EVBMF, Energy, Fraction, RelativeError
 from tnconv.factor.workload import Workload
 
 if TYPE_CHECKING:
-    from tnconv.factor.fit.layer import layer_least_squares
+    from tnconv.factor.fit.layer import layer_least_squares, streamed_least_squares
 
 __all__ = [
     "EVBMF",
@@ -23,14 +23,15 @@ __all__ = [
     "format_network",
     "layer_least_squares",
     "rank_caps",
+    "streamed_least_squares",
 ]
 
 
 if not TYPE_CHECKING:  # fits load NumPy: imported when asked for
 
     def __getattr__(name: str) -> Any:
-        if name != "layer_least_squares":
+        if name not in ("layer_least_squares", "streamed_least_squares"):
             raise AttributeError(f"module 'tnconv.factor' has no attribute {name!r}")
-        from tnconv.factor.fit.layer import layer_least_squares
+        from tnconv.factor.fit import layer
 
-        return layer_least_squares
+        return getattr(layer, name)

@@ -12,8 +12,9 @@ from tnconv.factor.choose import Choice, choose
 from tnconv.factor.fit.fit import SWEEPS, Fitted, fit
 from tnconv.factor.fit.held import Held, hold
 from tnconv.factor.fit.layout import Layout
-from tnconv.factor.fit.measure import Metric, metric_of, whiten
+from tnconv.factor.fit.measure import Metric, metrics_of
 from tnconv.factor.fit.spectra import cuts, sides
+from tnconv.factor.fit.white import whiten
 from tnconv.factor.formats import KernelShape, format_network, rank_caps
 from tnconv.factor.kernel import FactorizedKernel, Fit
 from tnconv.factor.question import Question
@@ -22,6 +23,7 @@ from tnconv.factor.workload import Workload
 from tnconv.network import Network
 
 Array = Any
+Covariance = Array | tuple[Array, Array]
 
 
 def decompose(
@@ -31,7 +33,7 @@ def decompose(
     *,
     groups: int = 1,
     transposed: bool = False,
-    covariance: Array | None = None,
+    covariance: Covariance | None = None,
     round_to: int = 1,
     workload: Workload | None = None,
     seed: int = 0,
@@ -54,8 +56,9 @@ def decompose(
         transposed: whether the layer is a transposed convolution.
         covariance: second moments of what the layer reads, as
             :func:`tnconv.kfac_input_factor` gives them ("expand"), (groups, features,
-            features), or of its channels alone; factors then come near the layer's
-            output in the mean instead of the weight. An array where the weight is.
+            features), or of its channels alone, or a pair whose Kronecker product it
+            is, for channels and kernel positions; factors then come near the layer's
+            output in the mean instead of the weight. Arrays where the weight is.
         round_to: ranks become multiples of it, as far as there are so many: larger, or
             smaller where there is a budget.
         workload: the calls of the layer, for a Fraction of "macs" or "seconds".
@@ -105,7 +108,7 @@ def question_of(
     *,
     groups: int = 1,
     transposed: bool = False,
-    covariance: Array | None = None,
+    covariance: Covariance | None = None,
     round_to: int = 1,
     workload: Workload | None = None,
     seed: int = 0,
@@ -130,7 +133,7 @@ class _Job:
     held: Held
     shape: KernelShape
     format: str | Network
-    covariance: Array | None
+    covariance: Covariance | None
     seed: int
     workload: Workload | None
     round_to: int
@@ -161,15 +164,15 @@ class _Job:
         """Factors of a network, an axis per label."""
         layout = Layout.of(network)
         weight = layout.spread(self.held.values, self.held.xp)
-        metric, how = self.metric(layout), {"seed": self.seed, "sweeps": self.sweeps}
-        found = fit(self.held, layout, weight, metric, **how)
+        metrics, how = self.metrics(layout), {"seed": self.seed, "sweeps": self.sweeps}
+        found = fit(self.held, layout, weight, metrics, **how)
         return layout, found
 
-    def metric(self, layout: Layout) -> Metric | None:
+    def metrics(self, layout: Layout) -> tuple[Metric, ...]:
         """What distance is measured by."""
         if self.covariance is None:
-            return None
-        return metric_of(self.held, layout, self.shape, self.covariance)
+            return ()
+        return metrics_of(self.held, layout, self.shape, self.covariance)
 
     def question(self) -> Question:
         """What ranks are chosen by."""
@@ -177,10 +180,7 @@ class _Job:
         xp, caps = self.held.xp, rank_caps(self.format, self.shape)
         layout = Layout.of(format_network(self.format, self.shape, 1))
         weight = layout.spread(self.held.values, xp)
-        metric = self.metric(layout)
-        seen = weight
-        if metric is not None:
-            seen = whiten(xp, layout, weight, metric).weight
+        seen = whiten(xp, layout, weight, self.metrics(layout)).weight
         return Question(
             caps,
             layout.is_tree,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from tnconv.errors import ArgumentError, NetworkError, NotationError
@@ -10,16 +11,20 @@ from tnconv.factor.formats import CUSTOM, KernelShape, format_network
 from tnconv.network import Network
 
 if TYPE_CHECKING:
-    from tnconv.factor.kernel import FactorizedKernel
+    from tnconv.factor.kernel import FactorizedKernel, Fit
 
 KIND, VERSION = "tnconv factorized kernel", 1
 _FIELDS = {"kind", "version", "format", "shape", "groups", "transposed"}
 _NAMED = {"ranks"}
 _CUSTOM = {"network", "sizes", "shapes"}
+_FIGURES, _LONGEST = ("error", "output_error", "degeneracy"), 2000
 
 
 def to_spec(kernel: FactorizedKernel) -> dict[str, Any]:
-    """Version 1: format, shape, groups, whether transposed; ranks, or the network."""
+    """Version 1: format, shape, groups, whether transposed; ranks, or the network.
+
+    And how it was fitted, where that is known.
+    """
     network = kernel.network
     spec: dict[str, Any] = {
         "kind": KIND,
@@ -29,6 +34,8 @@ def to_spec(kernel: FactorizedKernel) -> dict[str, Any]:
         "groups": kernel.groups,
         "transposed": kernel.transposed,
     }
+    if kernel.fit is not None:
+        spec["fit"] = {**asdict(kernel.fit), "remarks": list(kernel.fit.remarks)}
     if kernel.format != CUSTOM:
         return {**spec, "ranks": list(kernel.ranks)}
     shapes = {name: list(shape) for name, shape in network.arguments.items()}
@@ -57,9 +64,29 @@ def of_spec(spec: Mapping[str, Any], arrays: Mapping[str, Any]) -> FactorizedKer
         )
     factors = [arrays[name] for name in names]
     made = network if spec["format"] == CUSTOM else spec["format"]
-    return FactorizedKernel.of(
+    kernel = FactorizedKernel.of(
         made, shape.shape, factors, groups=shape.groups, transposed=shape.transposed
     )
+    return replace(kernel, fit=_fit(spec["fit"]) if "fit" in spec else None)
+
+
+def _fit(given: Any) -> Fit:
+    """The record of a fit, checked."""
+    from tnconv.factor.kernel import Fit
+
+    if not isinstance(given, Mapping) or set(given) != {f.name for f in fields(Fit)}:
+        raise _error(f"fit is {given!r:.60}, and not the record of a fit")
+    for name in _FIGURES:
+        value = given[name]
+        number = type(value) in (int, float) and 0 <= value < float("inf")
+        if value is not None and not number:
+            raise _error(f"{name} of its fit is {value!r:.20}")
+    remarks = given["remarks"]
+    texts = [given["reason"], *remarks] if isinstance(remarks, list) else [None]
+    if not all(isinstance(text, str) and len(text) <= _LONGEST for text in texts):
+        raise _error("reason or remarks of its fit are no texts, or too long")
+    error, output_error, degeneracy = (given[name] for name in _FIGURES)
+    return Fit(error, output_error, degeneracy, given["reason"], tuple(remarks))
 
 
 def _check(spec: Any) -> None:
@@ -71,8 +98,8 @@ def _check(spec: Any) -> None:
             "use the tnconv that wrote it, or a newer one",
         )
     more = _CUSTOM if spec.get("format") == CUSTOM else _NAMED
-    if set(spec) != _FIELDS | more:
-        odd = sorted(map(str, set(spec) ^ (_FIELDS | more)))
+    if set(spec) - {"fit"} != _FIELDS | more:
+        odd = sorted(map(str, (set(spec) - {"fit"}) ^ (_FIELDS | more)))
         raise _error(f"fields are missing or unknown: {', '.join(odd)}")
     for name in ("shape", *more & _NAMED):
         if not _is_ints(spec[name]):

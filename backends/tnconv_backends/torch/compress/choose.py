@@ -108,7 +108,7 @@ class Chooser:
     def _points(self, name: str, price: Pricing, of: Cost) -> list[Point[Option]]:
         """Dense, and the options that are cheaper in what the budget is of."""
         layer, seen = self.layers[name], price.seen
-        moments = None if seen is None else seen.moments
+        moments = None if seen is None else seen.covariance
         options = options_of(layer, self.formats, moments, self.round_to, self.seed)
         if of == "seconds":  # planned for those that no other beats in multiply-adds
             short = [
@@ -204,7 +204,7 @@ class Chooser:
             rank,
             groups=shape.groups,
             transposed=shape.transposed,
-            covariance=None if seen is None else seen.moments,
+            covariance=None if seen is None else seen.covariance,
             round_to=self.round_to,
             workload=None if seen is None else seen.workload,
             seed=self.seed,

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from tnconv.errors import ArgumentError
-from tnconv.factor.fit.layer import layer_least_squares
+from tnconv.factor.fit.layer import streamed_least_squares
 from tnconv_backends.torch.compress.base import FactorizedModule
 from tnconv_backends.torch.compress.progress import bar
 from tnconv_backends.torch.compress.survey import Batch, Run, default_run, evaluating
@@ -38,7 +38,8 @@ def refit(
     Args:
         model: a compressed model, in the state that :func:`compress` left it in.
         dense: the model that it was made from.
-        data: batches; what a layer reads and gives on all of them is held at once.
+        data: batches; what one layer reads and gives on all of them is held, no
+            more; the layer runs on one batch at a time.
         run: how a model runs on a batch, as for :func:`compress`.
         sweeps, iterations: as for :func:`tnconv.factor.fit.layer.layer_least_squares`.
         progress: show a bar (needs tqdm).
@@ -67,23 +68,30 @@ def refit(
     with bar(progress, "refitting", len(names)) as tick, torch.no_grad():
         for module in _in_order(model, names, batches[0], run):
             name = names[module]
-            x, _ = _seen(model, module, batches, run)
+            read, _ = _seen(model, module, batches, run)
             _, wanted = _seen(dense, dense.get_submodule(name), batches, run)
-            found[name] = _refitted(module, x, wanted, sweeps, iterations)
+            found[name] = _refitted(module, read, wanted, sweeps, iterations)
             tick()
     return found
 
 
 def _refitted(
-    module: FactorizedModule, x: Tensor, wanted: Tensor, sweeps: int, iterations: int
+    module: FactorizedModule,
+    read: list[Tensor],
+    wanted: list[Tensor],
+    sweeps: int,
+    iterations: int,
 ) -> float:
     """Give a layer better factors; what its output is off by then."""
-    rows = module.kind.rows(x, module.network)
     hyper = {name: v for name, v in module.hyper.items() if name != "groups"}
-    kernel = layer_least_squares(
+    batches = []
+    for x, y in zip(read, wanted, strict=True):
+        rows = module.kind.rows(x, module.network)
+        flat = y.reshape(-1, y.shape[-1]) if rows.ndim == 2 else y
+        batches.append((rows, flat))
+    kernel = streamed_least_squares(
         module.kernel,
-        rows,
-        wanted.reshape(-1, wanted.shape[-1]) if rows.ndim == 2 else wanted,
+        batches,
         module.bias,
         sweeps=sweeps,
         iterations=iterations,
@@ -114,7 +122,7 @@ def _in_order(
 
 def _seen(
     model: nn.Module, module: nn.Module, batches: Iterable[Batch], run: Run
-) -> tuple[Tensor, Tensor]:
+) -> tuple[list[Tensor], list[Tensor]]:
     """What a layer read and gave on all batches."""
     read: list[Tensor] = []
     gave: list[Tensor] = []
@@ -128,7 +136,7 @@ def _seen(
             run(model, batch)
     if not read:
         raise ArgumentError("refit: a layer of the dense model does not run on data")
-    return torch.cat(read), torch.cat(gave)
+    return read, gave
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -21,8 +21,12 @@ Tensor = torch.Tensor
 Batch = Any
 Run = Callable[[nn.Module, Batch], Any]
 
-#: features up to which second moments are of all of them, not of the channels alone
+#: second moments, or those of channels and of kernel positions
+Moments = tuple[Tensor, ...]
+#: features up to which second moments are of all of them at once
 FEATURES = 4096
+#: the share of the moments of positions in a pair; the others are the identity's
+TOGETHER = 0.2
 
 
 @dataclass
@@ -30,13 +34,23 @@ class Seen:
     """The calls of a layer: of what sizes, how often for a batch, on what moments.
 
     ``repeats`` is how many times the layer runs for an example, positions of a linear
-    layer included; ``moments`` are sums over all inputs, scaled by nothing.
+    layer included; ``moments`` are sums over all inputs.
     """
 
     workload: Workload
     calls: int
     repeats: float
-    moments: Tensor | None = None
+    moments: Moments | None = None
+
+    @property
+    def covariance(self) -> Tensor | tuple[Tensor, Tensor] | None:
+        """What :func:`tnconv.decompose` takes."""
+        if self.moments is None:
+            return None
+        if len(self.moments) == 1:
+            return self.moments[0]
+        channels, positions = self.moments
+        return channels, _whiter(positions)
 
 
 @dataclass
@@ -109,9 +123,8 @@ def _noting(found: Survey, name: str, moments: bool) -> Callable[..., None]:
         if first:
             _note_sizes(found.seen, call)
         if moments and name in found.seen:
-            more = _moments(call)
             seen = found.seen[name]
-            seen.moments = more if seen.moments is None else seen.moments + more
+            seen.moments = _sum(seen.moments, _moments(call))
 
     return note
 
@@ -132,23 +145,43 @@ def _note_sizes(seen: dict[str, Seen], call: Call) -> None:
     seen[call.name] = Seen(Workload(size, rows, hyper), 1, repeats)
 
 
-def _moments(call: Call) -> Tensor:
-    """Second moments of what the layer reads: (groups, features, features)."""
+def _moments(call: Call) -> Moments:
+    """Second moments of what the layer reads: (groups, features, features).
+
+    Where there are many features, of channels and of positions, a pair.
+    """
     module = call.module
-    linear = isinstance(module, nn.Linear)
-    kernel = () if linear else module.kernel_size
-    channels = call.channels_first(wide(call.x))
-    inner = channels.shape[1 if call.batched else 0] // call.groups
+    kernel = () if isinstance(module, nn.Linear) else module.kernel_size
+    x = call.channels_first(wide(call.x))
+    inner = x.shape[1 if call.batched else 0] // call.groups
+    how: dict[str, Any] = {"approximation": "expand", "normalization": "none"}
     if inner * prod(kernel) <= FEATURES:
-        return call.input_factor(approximation="expand", normalization="none")
-    found: Tensor = kfac_input_factor(
-        channels,
-        (1,) * max(1, len(kernel)),
-        groups=call.groups,
-        approximation="expand",
-        normalization="none",
-    )
-    return found
+        return (call.input_factor(**how),)
+    ones = (1,) * max(1, len(kernel))
+    channels: Tensor = kfac_input_factor(x, ones, groups=call.groups, **how)
+    if prod(kernel) == 1:
+        return (channels,)
+    axes = x.shape[x.ndim - len(kernel) :]
+    rows = x.reshape(-1, call.groups, inner, *axes).transpose(1, 2)
+    alone = replace(call, x=rows.reshape(-1, call.groups, *axes))
+    return channels, alone.input_factor(**how)
+
+
+def _whiter(positions: Tensor) -> Tensor:
+    """Second moments of positions, mostly as if these did not go together.
+
+    Each channel has neighbors of its own kind, and a product with the channels' moments
+    takes all of them for alike.
+    """
+    mean = positions.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None]
+    one = torch.eye(positions.shape[-1]).to(positions)
+    return TOGETHER * positions + (1 - TOGETHER) * mean * one
+
+
+def _sum(first: Moments | None, second: Moments) -> Moments:
+    if first is None:
+        return second
+    return tuple(a + b for a, b in zip(first, second, strict=True))
 
 
 class _Weights(TorchFunctionMode):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tnconv.factor.fit.alternate import Settings, Target, refine
 from tnconv.factor.fit.balance import balanced, degeneracy
 from tnconv.factor.fit.held import Held
 from tnconv.factor.fit.layout import Layout
-from tnconv.factor.fit.measure import Metric, whiten
+from tnconv.factor.fit.measure import Metric
+from tnconv.factor.fit.pairs import improve, in_pairs
 from tnconv.factor.fit.starts import random_start, start
+from tnconv.factor.fit.white import whiten
 
 Array = Any
 
@@ -44,27 +46,27 @@ def fit(
     held: Held,
     layout: Layout,
     weight: Array,
-    metric: Metric | None = None,
+    metrics: Sequence[Metric] = (),
     *,
     seed: int = 0,
     sweeps: int = SWEEPS,
+    tolerance: float = TOLERANCE,
 ) -> Fitted:
-    """The factors nearest to a weight (an axis per label), and measured by a metric."""
+    """The factors nearest to a weight (an axis per label), or as covariances see it.
+
+    Trees end where a sweep gains less than ``tolerance`` of the squared distance.
+    """
     xp = held.xp
     scale = float(xp.max(xp.abs(weight)))
     if scale == 0:
         zeros = {name: _zeros(held, layout, name) for name in layout.factors}
-        return Fitted(zeros, 0.0, None if metric is None else 0.0, None)
-    plain = target = Target(held, layout, weight / scale)
-    if metric is None:
-        found = _factors(plain, seed, sweeps)
-    else:
-        white = whiten(xp, layout, plain.values, metric)
-        target = Target(held, layout, white.weight, white.metric)
-        found = _factors(target, seed, sweeps)
-    measured = None if metric is None else _relative(target, found)
-    if metric is not None:
-        found = white.back(found, xp)
+        return Fitted(zeros, 0.0, 0.0 if metrics else None, None)
+    plain = Target(held, layout, weight / scale)
+    white = whiten(xp, layout, plain.values, metrics)
+    target = Target(held, layout, white.weight, white.metric)
+    found = _factors(target, seed, sweeps, tolerance)
+    measured = _relative(target, found) if metrics else None
+    found = white.back(found, xp)
     error = _relative(plain, found)
     worst = degeneracy(layout, found, plain.squared(plain.values), xp)
     share = scale ** (1 / len(found))
@@ -73,14 +75,20 @@ def fit(
     return Fitted(found, error, measured, worst)
 
 
-def _factors(target: Target, seed: int, sweeps: int) -> dict[str, Array]:
+def _factors(
+    target: Target, seed: int, sweeps: int, tolerance: float
+) -> dict[str, Array]:
     held, layout = target.held, target.layout
     found = start(held, layout, target.values, seed)
-    if len(layout.factors) == 2 and target.metric is None:
-        return found  # the best there is
+    if in_pairs(layout):
+        if len(layout.factors) > 2:  # for one cut, the start is the best there is
+            plain = replace(target, metric=None)
+            found = improve(plain, found, Settings(sweeps, tolerance))
+        if target.metric is None:
+            return found
     if layout.is_tree:
-        tolerance = TOLERANCE if target.metric is None else 10 * TOLERANCE
-        return refine(target, found, Settings(sweeps, tolerance))
+        coarse = tolerance if target.metric is None else 10 * tolerance
+        return refine(target, found, Settings(sweeps, coarse))
     tries = [found, *(random_start(held, layout, seed + j) for j in range(TRIES))]
     short = Settings(sweeps=TRIAL_SWEEPS, hold=HOLD)
     best = min((refine(target, f, short) for f in tries), key=target.distance)

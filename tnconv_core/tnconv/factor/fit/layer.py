@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from tnconv.edits import transpose
 from tnconv.errors import ArgumentError
 from tnconv.factor.fit.balance import balanced
 from tnconv.factor.fit.conjugate import conjugate
-from tnconv.factor.fit.held import Held, alike, hold
-from tnconv.factor.fit.layout import Layout, run
+from tnconv.factor.fit.examples import OPERATION, Batches, Examples
+from tnconv.factor.fit.held import alike
+from tnconv.factor.fit.layout import Layout
 from tnconv.factor.kernel import FactorizedKernel, Fit
-from tnconv.factor.workload import layer_network
-from tnconv.network import Network
 
 Array = Any
-OPERATION = "layer_least_squares"
 
 
 def layer_least_squares(
@@ -48,7 +46,9 @@ def layer_least_squares(
 
     Returns:
         A kernel of the same format and ranks, whose output is no further from
-        ``output`` than before; ``.fit.output_error`` is the relative distance.
+        ``output`` than before; ``.fit.output_error`` is the relative distance. The
+        layer runs in the precision of the kernel, halves in float32; all else is
+        float64.
 
     Raises:
         ArgumentError: shapes or hyper-parameters do not fit, or values are not finite.
@@ -64,105 +64,81 @@ def layer_least_squares(
     >>> bool(distance(better) < distance(kernel))
     True
     """
-    first = hold(OPERATION, kernel.names[0], kernel.factors[0])
-    layer = _layer(kernel, first, x, output, bias, hyper)
+    layer = Examples.of(kernel, [], bias, hyper)
+    once = replace(layer, ready=(layer.batch(x, output),))
+    return _fitted(once, sweeps, iterations)
+
+
+def streamed_least_squares(
+    kernel: FactorizedKernel,
+    batches: Batches,
+    bias: Array | None = None,
+    *,
+    sweeps: int = 3,
+    iterations: int = 10,
+    **hyper: Any,
+) -> FactorizedKernel:
+    """:func:`layer_least_squares` on examples that are never held all at once.
+
+    Args:
+        kernel: as there.
+        batches: pairs of what the layer reads and what the dense layer gave. They are
+            gone through once for every step of every factor, so it must be something
+            that can be: a list, a loader, an object whose ``__iter__`` reads files
+            anew; every time with the same examples.
+        bias, sweeps, iterations, hyper: as there.
+
+    Raises:
+        ArgumentError: as there; no batch, or an iterator, which ends after one pass.
+        ArrayError: as there.
+
+    >>> import numpy as np, tnconv
+    >>> rng = np.random.default_rng(0)
+    >>> weight, x = rng.standard_normal((4, 3, 3)), rng.standard_normal((8, 3, 20))
+    >>> kernel, y = tnconv.decompose(weight, "tucker2", 2), tnconv.conv(x, weight)
+    >>> parts = [(x[:4], y[:4]), (x[4:], y[4:])]
+    >>> streamed = streamed_least_squares(kernel, parts)
+    >>> whole = layer_least_squares(kernel, x, y)
+    >>> bool(np.allclose(streamed.to_dense(), whole.to_dense()))
+    True
+    """
+    if iter(batches) is batches:
+        raise ArgumentError(
+            f"{OPERATION}: batches is a {type(batches).__name__}, which ends after one "
+            "pass, and every step takes one; give a list, or an object whose __iter__ "
+            "starts anew"
+        )
+    return _fitted(Examples.of(kernel, batches, bias, hyper), sweeps, iterations)
+
+
+def _fitted(layer: Examples, sweeps: int, iterations: int) -> FactorizedKernel:
+    first, kernel = layer.held, layer.kernel
     factors = {
         name: alike(first, OPERATION, name, factor)
         for name, factor in kernel.arrays().items()
     }
-    best = _improved(layer, factors, sweeps, iterations)
+    best, error = _improved(layer, factors, sweeps, iterations)
     layout = Layout.of(kernel.network)
     flat = layout.taken([best[name] for name in kernel.names], first.xp)
     even = layout.given(balanced(layout, flat, first.xp), first.xp)
-    error = layer.error(best)
     made = kernel.with_factors([first.back(factor) for factor in even])
     return replace(made, fit=Fit(None, output_error=error))
 
 
-@dataclass(frozen=True)
-class _Layer:
-    """A layer on examples: its network, what it reads, and what it should give."""
-
-    held: Held
-    network: Network
-    x: Array
-    wanted: Array
-
-    def output(self, factors: Mapping[str, Array]) -> Array:
-        """What the layer gives."""
-        parts = {f"weight.{name}": factor for name, factor in factors.items()}
-        return run(self.network, {"x": self.x, **parts})
-
-    def pulled(
-        self, name: str, factors: Mapping[str, Array], cotangent: Array
-    ) -> Array:
-        """The gradient with respect to one factor."""
-        network = transpose(self.network, f"weight.{name}", "cotangent")
-        parts = {f"weight.{other}": factor for other, factor in factors.items()}
-        return run(network, {"x": self.x, "cotangent": cotangent, **parts})
-
-    def error(self, factors: Mapping[str, Array]) -> float:
-        """The relative distance of the output."""
-        xp, away = self.held.xp, self.output(factors) - self.wanted
-        whole = float(xp.sum(self.wanted * self.wanted))
-        return (float(xp.sum(away * away)) / whole) ** 0.5 if whole > 0 else 0.0
-
-
-def _layer(
-    kernel: FactorizedKernel,
-    held: Held,
-    x: Array,
-    output: Array,
-    bias: Array | None,
-    hyper: Mapping[str, Any],
-) -> _Layer:
-    if "groups" in hyper:
-        raise ArgumentError(
-            f"{OPERATION}: groups is given, and the kernel has {kernel.groups}; leave "
-            "groups out"
-        )
-    network = layer_network(tuple(x.shape), kernel.kernel_shape, kernel.network, hyper)
-    wanted = alike(held, OPERATION, "output", output)
-    if tuple(wanted.shape) != network.shape:
-        raise ArgumentError(
-            f"{OPERATION}: output has shape {tuple(wanted.shape)}, the layer gives "
-            f"{network.shape} of x {tuple(x.shape)}; give what the dense layer gave "
-            "for this x"
-        )
-    if bias is not None:
-        channels = alike(held, OPERATION, "bias", bias)
-        axes = len(kernel.shape) - 2
-        if tuple(channels.shape) != (network.shape[-1 - axes],):
-            raise ArgumentError(
-                f"{OPERATION}: bias has shape {tuple(channels.shape)}, the layer has "
-                f"{network.shape[-1 - axes]} channels; give one value for each"
-            )
-        wanted = wanted - held.xp.reshape(channels, (-1, *(1,) * axes))
-    return _Layer(held, network, alike(held, OPERATION, "x", x), wanted)
-
-
 def _improved(
-    layer: _Layer, factors: Mapping[str, Array], sweeps: int, iterations: int
-) -> dict[str, Array]:
-    """The best factors met; no sweep is kept that makes the output worse."""
+    layer: Examples, factors: Mapping[str, Array], sweeps: int, iterations: int
+) -> tuple[dict[str, Array], float]:
+    """The best factors met, and their error; a sweep that adds to it is the last."""
     best, least = dict(factors), layer.error(factors)
     found = dict(factors)
     for _ in range(sweeps):
         for name in factors:
-            found[name] = _solved(layer, name, found, iterations)
+            apply = partial(layer.applied, name, dict(found))
+            right = layer.right(name, found)
+            start, xp = found[name], layer.held.xp
+            found[name] = conjugate(apply, right, start, 1.0, iterations, xp)
         error = layer.error(found)
         if not error < least:
             break
         best, least = dict(found), error
-    return best
-
-
-def _solved(
-    layer: _Layer, name: str, factors: Mapping[str, Array], iterations: int
-) -> Array:
-    def apply(values: Array) -> Array:
-        changed = {**factors, name: values}
-        return layer.pulled(name, factors, layer.output(changed))
-
-    right = layer.pulled(name, factors, layer.wanted)
-    return conjugate(apply, right, factors[name], 1.0, iterations, layer.held.xp)
+    return best, least

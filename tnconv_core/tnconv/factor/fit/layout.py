@@ -122,6 +122,12 @@ class Layout:
             )
         }
 
+    def shaped(self, name: str, values: Array, labels: Labels, xp: Any) -> Array:
+        """A factor from values with its labels in some order, several on an axis."""
+        full = xp.reshape(values, self.shape(labels))
+        order = tuple(labels.index(label) for label in self.factors[name])
+        return xp.permute_dims(full, order)
+
     def spread(self, weight: Array, xp: Any) -> Array:
         """A dense weight with an axis per label."""
         return xp.reshape(weight, self.shape(self.output))
@@ -140,6 +146,17 @@ def matrix(
     moved = xp.permute_dims(array, tuple(order))
     sizes = dict(zip(labels, array.shape, strict=True))
     return xp.reshape(moved, tuple(prod(sizes[a] for a in part) for part in parts))
+
+
+def times(
+    xp: Any, layout: Layout, values: Array, labels: Labels, legs: Labels, by: Array
+) -> Array:
+    """Multiply an array along some legs by (groups, legs, legs) from the right."""
+    rest = tuple(a for a in labels if a not in (*legs, *layout.group))
+    flat = matrix(xp, values, labels, layout.group, rest, legs) @ by
+    order = (*layout.group, *rest, *legs)
+    full = xp.reshape(flat, layout.shape(order))
+    return xp.permute_dims(full, tuple(order.index(a) for a in labels))
 
 
 def _whole(axes: Sequence[Axis], sizes: Mapping[str, int]) -> Labels:

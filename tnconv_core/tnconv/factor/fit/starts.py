@@ -17,8 +17,8 @@ from __future__ import annotations
 from typing import Any
 
 from tnconv.factor.fit.held import Held, normal
-from tnconv.factor.fit.layout import Labels, Layout, matrix
-from tnconv.factor.fit.svd import leading, split
+from tnconv.factor.fit.layout import Layout, matrix
+from tnconv.factor.fit.svd import cut, leading
 
 Array = Any
 Factors = dict[str, Array]
@@ -38,12 +38,12 @@ def start(held: Held, layout: Layout, weight: Array, seed: int) -> Factors:
         rows = tuple(a for a in own if a not in bonds and a not in layout.group)
         rest = tuple(a for a in labels if a not in (*rows, *layout.group))
         flat = matrix(held.xp, weight, labels, layout.group, rows, rest)
-        left, right = _cut(held, flat, _count(layout, bonds), seed)
-        found[name] = _shaped(held, layout, left, (*layout.group, *rows, *bonds), own)
+        left, right = cut(held, flat, _count(layout, bonds), seed)
+        found[name] = layout.shaped(name, left, (*layout.group, *rows, *bonds), held.xp)
         labels = (*layout.group, *bonds, *rest)
         weight = held.xp.reshape(right, layout.shape(labels))
-    (name, own), *_ = waiting.items()
-    found[name] = _shaped(held, layout, weight, labels, own)
+    (name,) = waiting
+    found[name] = layout.shaped(name, weight, labels, held.xp)
     return {name: found[name] for name in layout.factors}
 
 
@@ -63,19 +63,6 @@ def _order(layout: Layout, waiting: Factors, name: str) -> tuple[int, int]:
     return len(bonds), _count(layout, bonds)
 
 
-def _cut(held: Held, flat: Array, rank: int, seed: int) -> tuple[Array, Array]:
-    """A cut of any rank: what is beyond the matrix meets zeros on the right."""
-    xp, (groups, rows, columns) = held.xp, flat.shape
-    most = min(rank, rows, columns)
-    left, right = split(held, flat, most, seed)
-    if most < rank:
-        more = normal(held, (groups, rows, rank - most), seed) / rows**0.5
-        none = xp.zeros((groups, rank - most, columns), **_like(flat))
-        left = xp.concat([left, more], axis=2)
-        right = xp.concat([right, none], axis=1)
-    return left, right
-
-
 def _vectors(held: Held, layout: Layout, weight: Array, seed: int) -> Factors:
     found = {}
     for at, (name, own) in enumerate(layout.factors.items()):
@@ -88,18 +75,10 @@ def _vectors(held: Held, layout: Layout, weight: Array, seed: int) -> Factors:
         if rank > rows:
             more = normal(held, (flat.shape[0], rows, rank - rows), seed + at)
             vectors = held.xp.concat([vectors, more / rows**0.5], axis=2)
-        found[name] = _shaped(
-            held, layout, vectors, (*layout.group, *legs, *bonds), own
+        found[name] = layout.shaped(
+            name, vectors, (*layout.group, *legs, *bonds), held.xp
         )
     return found
-
-
-def _shaped(
-    held: Held, layout: Layout, values: Array, labels: Labels, own: Labels
-) -> Array:
-    """A matrix with an axis per label, in the order of the factor."""
-    full = held.xp.reshape(values, layout.shape(labels))
-    return held.xp.permute_dims(full, tuple(labels.index(a) for a in own))
 
 
 def _count(layout: Layout, labels: Any) -> int:
@@ -107,7 +86,3 @@ def _count(layout: Layout, labels: Any) -> int:
     for label in labels:
         count *= layout.sizes[label]
     return count
-
-
-def _like(array: Array) -> dict[str, Any]:
-    return {"dtype": array.dtype, "device": array.device}

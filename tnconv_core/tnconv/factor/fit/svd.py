@@ -36,6 +36,40 @@ def split(held: Held, matrix: Array, rank: int, seed: int = 0) -> tuple[Array, A
     return left, weights @ turned(xp, right)
 
 
+def cut(held: Held, flat: Array, rank: int, seed: int = 0) -> tuple[Array, Array]:
+    """A :func:`split` of any rank: what is beyond the matrix meets zeros on the right.
+
+    Columns there are normal values.
+    """
+    xp, (groups, rows, columns) = held.xp, flat.shape
+    most = min(rank, rows, columns)
+    left, right = split(held, flat, most, seed)
+    if most < rank:
+        more = normal(held, (groups, rows, rank - most), seed) / rows**0.5
+        left = xp.concat([left, more], axis=2)
+        right = _longer(xp, right, rank)
+    return left, right
+
+
+def triangle(xp: Any, matrix: Array) -> tuple[Array, Array]:
+    """``basis @ rest`` of a matrix (groups, rows, columns), of its columns' number.
+
+    Columns of the basis are orthonormal; where rows are fewer, the others are zero.
+    """
+    basis, rest = xp.linalg.qr(matrix)
+    if matrix.shape[1] < (columns := matrix.shape[2]):
+        basis = turned(xp, _longer(xp, turned(xp, basis), columns))
+        rest = _longer(xp, rest, columns)
+    return basis, rest
+
+
+def _longer(xp: Any, matrix: Array, rows: int) -> Array:
+    """With rows of zeros below."""
+    shape = (matrix.shape[0], rows - matrix.shape[1], matrix.shape[2])
+    zeros = xp.zeros(shape, dtype=matrix.dtype, device=matrix.device)
+    return xp.concat([matrix, zeros], axis=1)
+
+
 def leading(held: Held, matrix: Array, rank: int, seed: int = 0) -> Array:
     """Orthonormal columns (groups, rows, rank): leading left singular vectors.
 

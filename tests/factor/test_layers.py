@@ -95,6 +95,46 @@ def test_groups_are_groups() -> None:
     check(found, [last, first])
 
 
+def transposed_chain_factors(
+    steps: list[tuple[Any, dict[str, Any]]], x: Any, g: Any
+) -> Any:
+    """As :func:`chain_factors`, of transposed layers: weights (in, out, *kernel)."""
+    maps = [x]
+    for weight, hyper in steps:
+        maps.append(oracles.conv_transpose(maps[-1], weight, **hyper))
+    found = []
+    for (weight, hyper), read in zip(reversed(steps), reversed(maps[:-1]), strict=True):
+        read_squared = oracles.kfac_transpose_input_factor(
+            read, weight.shape[2:], normalization="none", **hyper
+        )
+        written = oracles.kfac_output_factor(g, groups=hyper.get("groups", 1))
+        found.append((read_squared, written))
+        size = read.shape[2:]
+        g = oracles.conv_transpose_input_vjp(weight, g, size, **hyper)
+    return found[::-1]
+
+
+def test_transposed_tucker2_is_three_layers() -> None:
+    kernel = made("tucker2", (4, 6, 3, 2), (3, 2), transposed=True)
+    out, core, into = kernel.factors
+    rng, hyper = np.random.default_rng(1), {"stride": (2, 1), "padding": 1}
+    x = rng.normal(size=(2, 4, 5, 6))
+    steps = [
+        (into[..., None, None], POINT),
+        (core.swapaxes(0, 1), hyper),
+        (out.T[..., None, None], POINT),
+    ]
+    y = oracles.conv_transpose(x, kernel.to_dense(), **hyper)
+    g = rng.normal(size=y.shape)
+    first, second, third = transposed_chain_factors(steps, x, g)
+    found = tnconv.kfac_transpose_factors(x, g, kernel, normalization="none", **hyper)
+    check(found, [third, second, first])
+    means = tnconv.kfac_transpose_factors(x, g, kernel, **hyper)
+    np.testing.assert_allclose(means[1][0], second[0] / (2 * y[0, 0].size), rtol=1e-9)
+    with pytest.raises(ArgumentError, match="cotangent has shape"):
+        tnconv.kfac_transpose_factors(x, g[:, :2], kernel, **hyper)
+
+
 def test_bad_calls_are_refused() -> None:
     kernel = made("tucker2", (6, 4, 3, 3), (3, 2))
     x, g = arrays(kernel)

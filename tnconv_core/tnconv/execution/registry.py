@@ -82,6 +82,7 @@ BUILTIN: dict[str, dict[str, str]] = {
             "kfac_input_factor",
             "kfac_product",
             "kfac_output_factor",
+            "kfac_transpose_factors",
             "kfac_transpose_input_factor",
             "operator",
             "toeplitz",

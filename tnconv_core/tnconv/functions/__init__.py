@@ -11,6 +11,7 @@ from tnconv.functions.factorized import (
     conv_factor_vjps,
     conv_transpose_factor_vjps,
     kfac_factors,
+    kfac_transpose_factors,
 )
 from tnconv.functions.gradient import (
     conv_bias_vjp,
@@ -112,6 +113,7 @@ __all__ = [
     "kfac_input_factor",
     "kfac_output_factor",
     "kfac_product",
+    "kfac_transpose_factors",
     "kfac_transpose_input_factor",
     "operator",
     "toeplitz",

@@ -6,7 +6,7 @@ from typing import Any
 
 from tnconv.errors import ArgumentError
 from tnconv.factor.kernel import FactorizedKernel
-from tnconv.functions.arguments import HYPER, hyper, operation
+from tnconv.functions.arguments import HYPER, TRANSPOSED, hyper, operation
 from tnconv.functions.call import Operation, call
 from tnconv.functions.factor_vjps import TRANSPOSE_VJPS, VJPS
 from tnconv.networks import factor_layers
@@ -20,6 +20,14 @@ LAYER_INPUT = operation(
     ("factor", "normalization", *HYPER),
 )
 LAYER_OUTPUT = operation(factor_layers.kfac_factor_output, READ, ("factor", *HYPER))
+TRANSPOSE_LAYER_INPUT = operation(
+    factor_layers.kfac_transpose_factor_input,
+    ("x", "weight"),
+    ("factor", "normalization", *TRANSPOSED),
+)
+TRANSPOSE_LAYER_OUTPUT = operation(
+    factor_layers.kfac_transpose_factor_output, READ, ("factor", *TRANSPOSED)
+)
 
 
 def weight_jvp(
@@ -182,10 +190,69 @@ def kfac_factors(
     """
     _check_kernel("kfac_factors", kernel)
     arguments = hyper(stride, padding, dilation, groups, padding_mode)
+    layers = (LAYER_INPUT, LAYER_OUTPUT)
+    return _both(layers, (x, cotangent, kernel), normalization, arguments)
+
+
+def kfac_transpose_factors(
+    x: Any,
+    cotangent: Any,
+    kernel: FactorizedKernel,
+    *,
+    normalization: str = "both",
+    stride: Ints = 1,
+    padding: Padding = 0,
+    output_padding: Ints = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+) -> tuple[tuple[Any, Any], ...]:
+    """Give the Kronecker factors (KFAC-expand) of each factor of a transposed layer.
+
+    Args:
+        x: ([batch,] in_channels, *input_size).
+        cotangent: ([batch,] out_channels, *output_size), the gradient of the loss.
+        kernel: the factorized kernel of a transposed convolution.
+        normalization: as for :func:`tnconv.kfac_factors`.
+        stride, padding, output_padding, dilation, groups: as for
+            :func:`tnconv.conv_transpose`.
+
+    Returns:
+        As :func:`tnconv.kfac_factors`.
+
+    Raises:
+        ArgumentError: sizes do not fit, or the network is no chain of factors.
+        ArrayError: libraries, dtypes or devices of the arrays differ.
+
+    Source: Grosse and Martens, ICML 2016, applied to each layer of the chain; a
+    transposed layer reads, at a position of its output, what its kernel positions meet.
+
+    >>> import numpy as np
+    >>> from tnconv.factor import FactorizedKernel
+    >>> a, b = np.array([[2.0]]), np.array([[[1.0, 10.0]]])
+    >>> kernel = FactorizedKernel.of("svd-out", (1, 1, 2), (a, b), transposed=True)
+    >>> x, cotangent = np.array([[[1.0, 2.0]]]), np.ones((1, 1, 3))
+    >>> kfac_transpose_factors(x, cotangent, kernel, normalization="none")[1]
+    (array([[[5., 2.],
+            [2., 5.]]]), array([[[12.]]]))
+    """
+    _check_kernel("kfac_transpose_factors", kernel)
+    arguments = hyper(stride, padding, output_padding, dilation, groups)
+    layers = (TRANSPOSE_LAYER_INPUT, TRANSPOSE_LAYER_OUTPUT)
+    return _both(layers, (x, cotangent, kernel), normalization, arguments)
+
+
+def _both(
+    layers: tuple[Operation, Operation],
+    given: tuple[Any, Any, FactorizedKernel],
+    normalization: str,
+    arguments: tuple[Any, ...],
+) -> tuple[tuple[Any, Any], ...]:
+    """Input and output factor of every factor."""
+    (read, written), (x, _, kernel) = layers, given
     return tuple(
         (
-            call(LAYER_INPUT, (x, kernel), (name, normalization, *arguments)),
-            call(LAYER_OUTPUT, (x, cotangent, kernel), (name, *arguments)),
+            call(read, (x, kernel), (name, normalization, *arguments)),
+            call(written, given, (name, *arguments)),
         )
         for name in kernel.names
     )

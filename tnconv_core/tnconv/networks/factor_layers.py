@@ -19,11 +19,12 @@ from typing import Unpack
 from tnconv.axis import Axis
 from tnconv.edits import pair
 from tnconv.errors import ArgumentError
-from tnconv.factor.chain import chain
+from tnconv.factor.chain import Stage, chain
 from tnconv.network import Input, Network, Operand, Pattern, Reindex
 from tnconv.networks.checks import Site
 from tnconv.networks.conv import conv
-from tnconv.networks.geometry import Hyper
+from tnconv.networks.geometry import Hyper, TransposedHyper
+from tnconv.networks.transposed import conv_transpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,27 @@ class _Cut:
     before: tuple[Operand, ...]
     after: tuple[Operand, ...]
     network: Network
+
+    @classmethod
+    def of(cls, network: Network, stages: Sequence[Stage], factor: str) -> _Cut:
+        """The operands on either side of a factor in the chain."""
+        names = [stage.factor for stage in stages]
+        inputs = {op.name: op for op in network.inputs}
+        if factor not in names or f"weight.{factor}" not in inputs:
+            raise ArgumentError(
+                f"kfac_factors: {factor!r} is no layer of the chain {', '.join(names)} "
+                f"in {network}; its groups may be others than the kernel's"
+            )
+        at = names.index(factor)
+        before: list[Operand] = [inputs["x"]]
+        before += [inputs[f"weight.{name}"] for name in names[:at]]
+        taken = {axis for stage in stages[: at + 1] for axis in stage.taken}
+        after: list[Operand] = [inputs[f"weight.{name}"] for name in names[at + 1 :]]
+        for op in network.operands:
+            if isinstance(op, (Pattern, Reindex)):
+                (before if _axis(op) in taken else after).append(op)
+        after.append(Input("cotangent", network.output))
+        return cls(inputs[f"weight.{factor}"], tuple(before), tuple(after), network)
 
     def labels(self, operands: Sequence[Operand]) -> set[str]:
         """All labels of some operands."""
@@ -91,8 +113,7 @@ def kfac_factor_input(
     >>> kfac_factor_input((8, 2, 9), kernel, "out").shape
     (1, 5, 5)
     """
-    network = conv(x_shape, kernel, **hyper)
-    cut = _cut(network, kernel, factor, Input("cotangent", network.output), hyper)
+    cut = _Cut.of(conv(x_shape, kernel, **hyper), _chain(kernel, hyper), factor)
     return cut.squared(cut.before, normalization)
 
 
@@ -114,38 +135,68 @@ def kfac_factor_output(
     (1, 5, 5)
     """
     network = conv(x_shape, kernel, **hyper)
-    site = Site.of("kfac_factors", x=x_shape, cotangent=cotangent_shape)
-    if site.shapes["cotangent"] != network.shape:
-        raise site.error(
-            f"cotangent has shape {site.shapes['cotangent']} but the convolution's "
-            f"output is {network.shape}",
-            "give cotangent that shape or change the hyper-parameters",
-        )
-    cut = _cut(network, kernel, factor, Input("cotangent", network.output), hyper)
+    _check_cotangent("kfac_factors", x_shape, cotangent_shape, network)
+    cut = _Cut.of(network, _chain(kernel, hyper), factor)
     return cut.squared(cut.after, "none")
 
 
-def _cut(
-    network: Network, kernel: Network, factor: str, cotangent: Input, hyper: Hyper
-) -> _Cut:
-    """The operands on either side of a factor in the chain."""
-    stages = chain(kernel, groups=int(hyper.get("groups", 1)))
-    names = [stage.factor for stage in stages]
-    inputs = {op.name: op for op in network.inputs}
-    if factor not in names or f"weight.{factor}" not in inputs:
-        raise ArgumentError(
-            f"kfac_factors: {factor!r} is no layer of the chain {', '.join(names)} "
-            f"in {network}; its groups may be others than the kernel's"
+def kfac_transpose_factor_input(
+    x_shape: Sequence[int],
+    kernel: Network,
+    factor: str,
+    *,
+    normalization: str = "both",
+    **hyper: Unpack[TransposedHyper],
+) -> Network:
+    """As :func:`kfac_factor_input`, of a transposed convolution.
+
+    >>> from tnconv import parse
+    >>> kernel = parse("in: d r, out: r c k -> d c k", shapes=[(4, 5), (5, 2, 3)])
+    >>> kfac_transpose_factor_input((8, 4, 9), kernel, "out").shape
+    (1, 15, 15)
+    """
+    network = conv_transpose(x_shape, kernel, **hyper)
+    cut = _Cut.of(network, _chain(kernel, hyper, transposed=True), factor)
+    return cut.squared(cut.before, normalization)
+
+
+def kfac_transpose_factor_output(
+    x_shape: Sequence[int],
+    cotangent_shape: Sequence[int],
+    kernel: Network,
+    factor: str,
+    **hyper: Unpack[TransposedHyper],
+) -> Network:
+    """As :func:`kfac_factor_output`, of a transposed convolution.
+
+    >>> from tnconv import parse
+    >>> kernel = parse("in: d r, out: r c k -> d c k", shapes=[(4, 5), (5, 2, 3)])
+    >>> kfac_transpose_factor_output((8, 4, 9), (8, 2, 11), kernel, "in").shape
+    (1, 5, 5)
+    """
+    network = conv_transpose(x_shape, kernel, **hyper)
+    _check_cotangent("kfac_transpose_factors", x_shape, cotangent_shape, network)
+    cut = _Cut.of(network, _chain(kernel, hyper, transposed=True), factor)
+    return cut.squared(cut.after, "none")
+
+
+def _chain(
+    kernel: Network, hyper: Hyper | TransposedHyper, transposed: bool = False
+) -> tuple[Stage, ...]:
+    groups = int(hyper.get("groups", 1))
+    return chain(kernel, groups=groups, transposed=transposed)
+
+
+def _check_cotangent(
+    operation: str, x: Sequence[int], cotangent: Sequence[int], network: Network
+) -> None:
+    site = Site.of(operation, x=x, cotangent=cotangent)
+    if site.shapes["cotangent"] != network.shape:
+        raise site.error(
+            f"cotangent has shape {site.shapes['cotangent']} but the layer's output is "
+            f"{network.shape}",
+            "give cotangent that shape or change the hyper-parameters",
         )
-    at = names.index(factor)
-    before: list[Operand] = [inputs["x"]]
-    before += [inputs[f"weight.{name}"] for name in names[:at]]
-    taken = {axis for stage in stages[: at + 1] for axis in stage.taken}
-    after: list[Operand] = [inputs[f"weight.{name}"] for name in names[at + 1 :]]
-    for op in network.operands:
-        if isinstance(op, (Pattern, Reindex)):
-            (before if _axis(op) in taken else after).append(op)
-    return _Cut(inputs[f"weight.{factor}"], tuple(before), (*after, cotangent), network)
 
 
 def _axis(op: Pattern | Reindex) -> int:

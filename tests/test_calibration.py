@@ -189,6 +189,19 @@ def test_nearest_constants() -> None:
     assert machine_for("numpy", Device("cpu", "Other", 64)).device.threads == 64
 
 
+def test_a_processor_like_others_has_the_constants_of_its_maker() -> None:
+    known = {m.device.model for m in shipped() if m.name == "torch"}
+    assert len(known) >= 3
+    for model in known:
+        maker, _, numbers = model.partition(" (")
+        family = numbers.partition("/")[0]
+        sibling = f"{maker} 1234 48-Core ({family}/99)"
+        assert nearest("torch", Device("cpu", sibling, 64)).device.model == model
+    stranger = nearest("torch", Device("cpu", "Somebody's Chip", 2))
+    first = next(m for m in shipped() if m.name == "torch")
+    assert stranger.device == first.device
+
+
 @pytest.mark.parametrize(
     ("environment", "threads"),
     [

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import prod
 
+from tnconv.execution import convolutions
 from tnconv.execution.program import (
     Add,
     AddInto,
     AxisMap,
-    Convolution,
     Matmul,
     MultiplySum,
-    Native,
     Program,
     Scale,
     Shape,
@@ -25,7 +23,6 @@ from tnconv.execution.program import (
     Sum,
     View,
 )
-from tnconv.planning.cost import kind_of
 from tnconv.planning.fit import Name
 from tnconv.planning.machine import Kind, Machine
 
@@ -61,7 +58,7 @@ def groups(machine: Machine) -> Iterator[Group]:
     yield Group("batched products", ("gemm_small", "gemm_item"), batches)
     for kind in machine.native:
         if machine.native_dims:
-            yield native_group(kind)
+            yield native_group(kind, machine.native_dims)
 
 
 #: lengths of runs and of sums, elements of arrays that are read, sizes of blocks in
@@ -197,40 +194,15 @@ def matmul(batch: int, rows: int, inner: int, columns: int) -> Program:
     return program([left, right], Matmul((0, 1), (*ahead, rows, columns)))
 
 
-#: groups, channels of a group in and out
-CHANNELS = {
-    "dense": ((1, 64, 64), (1, 128, 128)),
-    "grouped": ((8, 16, 16), (8, 32, 32)),
-    "depthwise": ((64, 1, 1), (256, 1, 1)),
-    "multiplier": ((8, 1, 32), (64, 1, 4)),
-}
-
-
-def native_group(kind: Kind) -> Group:
-    """The rate of one role and kind, and what packing takes, from layers of two widths
-    and three kernels: the smaller the kernel, the more of the time is packing."""
-    role, channels = kind[0], CHANNELS[kind[1]]
-    sizes = [(*each, taps, 28) for each in channels for taps in (1, 3, 5)]
-    programs = tuple(convolution(role, *size) for size in sizes)
-    made = {kind_of(*each) for each in channels}
-    assert made == {kind[1]}, "probes of another kind"
-    names = (kind, "rate"), (kind, "packed")
+def native_group(kind: Kind, dims: tuple[int, ...]) -> Group:
+    """All constants of one role and kind, the most telling first."""
+    names = tuple((kind, name) for name in NATIVE)
+    programs = tuple(convolutions.programs(kind, dims))
     return Group(" ".join(("native", *kind)), names, programs)
 
 
-def convolution(
-    role: str, groups: int, read: int, made: int, taps: int, side: int
-) -> Program:
-    """One native call on square maps of four examples, with the padding that keeps
-    their size."""
-    how = Convolution(
-        role, (1, 1), (taps // 2,) * 2, (1, 1), groups, (0, 0), (taps, taps)
-    )
-    x = (4, groups * read, side, side)
-    y = (4, groups * made, side, side)
-    if role == "weight":
-        return program([x, y], Native((0, 1), (groups * made, read, taps, taps), how))
-    first, second = (made, read) if role == "forward" else (read, made)
-    weight = (groups * first, second, taps, taps)
-    assert prod(weight) == groups * read * made * taps**2
-    return program([x, weight], Native((0, 1), y, how))
+#: the constants of native convolutions in the order of fitting
+NATIVE = (
+    *("rate", "call", "packed", "element", "made", "read", "space", "taps"),
+    *("line", "volume", "dilated", "stride"),
+)

@@ -116,8 +116,9 @@ def shipped() -> tuple[Machine, ...]:
 def nearest(backend: str, device: Device) -> Machine:
     """The shipped constants for a backend on the device most like a given one.
 
-    A backend without any has those of ``array_api``. The result bears the name of the
-    backend asked for, and the device that it was measured on.
+    A backend without any has those of ``array_api``; of devices equally unlike, the
+    first that is shipped counts. The result bears the name of the backend asked for,
+    and the device that it was measured on.
 
     >>> nearest("numpy", Device("cpu", "Some Processor", 64)).name
     'numpy'
@@ -127,6 +128,24 @@ def nearest(backend: str, device: Device) -> Machine:
     return replace(min(known, key=lambda m: _distance(m.device, device)), name=backend)
 
 
-def _distance(one: Device, other: Device) -> tuple[bool, bool, float]:
+def _distance(one: Device, other: Device) -> tuple[bool, bool, bool, bool, float]:
+    """The model counts most, then who made it and the family, then the threads."""
     threads = abs(log(max(1, one.threads) / max(1, other.threads)))
-    return one.kind != other.kind, one.model != other.model, threads
+    (maker, family), (makers, families) = _line(one), _line(other)
+    return (
+        one.kind != other.kind,
+        one.model != other.model,
+        maker != makers,
+        family != families,
+        threads,
+    )
+
+
+def _line(device: Device) -> tuple[str, str]:
+    """The maker and the family of a processor, from its model.
+
+    >>> _line(Device("cpu", "AMD EPYC 7763 64-Core Processor (25/1)"))
+    ('AMD', '25')
+    """
+    maker, numbers = device.model.partition(" ")[0], device.model.rpartition("(")[2]
+    return maker, numbers.partition("/")[0]

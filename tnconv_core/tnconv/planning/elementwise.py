@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import prod
 from typing import TYPE_CHECKING
 
 from tnconv.execution.program import MultiplySum, Shape, size_of
 from tnconv.execution.ways import BLOCK, Matrices, Product, matrices_of, product_of
 from tnconv.planning.machine import Machine
-from tnconv.planning.products import product_seconds
+from tnconv.planning.products import SMALL, product_seconds
 from tnconv.planning.rates import Cost, copy_cost, fresh, memory_seconds
 from tnconv.planning.strides import (
     Registers,
@@ -34,10 +35,13 @@ def multiply_sum_cost(step: MultiplySum, builder: Builder) -> Cost:
         apart = bool(m.multiply_run) and is_apart(step, builder)
         seconds = multiply_seconds(job, m, builder.itemsize, apart)
     else:
-        work = matrices_seconds([job.size(group) for group in groups], m)
-        seconds = max(work, memory_seconds(moved, m))
+        sizes = [job.size(group) for group in groups]
+        seconds = max(matrices_seconds(sizes, m), memory_seconds(moved, m))
         for dims, there in gathered(step, groups, builder):
             seconds += copy_cost(dims, there, builder).seconds
+        if m.turned and prod(sizes[1:]) > SMALL and 1 not in (sizes[1], sizes[3]):
+            turned = turned_elements(step, groups, builder)
+            seconds += turned * builder.itemsize / m.turned
     return Cost(m.call + seconds + fresh(made, m), job.elements, moved)
 
 
@@ -58,6 +62,18 @@ def gathered(
     if tuple(place) != step.out:
         move = dict(zip(place, row_major(_sorted(step, place)), strict=True))
         yield step.shape, [move[d] for d in step.out]
+
+
+def turned_elements(step: MultiplySum, groups: Matrices, registers: Registers) -> int:
+    """Elements of operands whose columns, not rows, lie in order of memory."""
+    count, last = 0, (groups.inner, groups.columns)
+    sides = zip(step.sources, (step.left, step.right), last, strict=True)
+    for register, own, group in sides:
+        dims, strides = registers.shapes[register], strides_of(register, registers)
+        wide = [own.index(d) for d in group if dims[own.index(d)] > 1]
+        if wide and strides[wide[-1]] != 1:
+            count += size_of(dims)
+    return count
 
 
 def _sorted(step: MultiplySum, place: Sequence[int]) -> Shape:

@@ -20,7 +20,7 @@ def ported_ranks(model: nn.Module) -> dict[str, tuple[int, ...]] | None:
     port = _port()
     if port is None:
         return None
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for name, module in model.named_modules():
         if isinstance(module, nn.Conv2d) and module.in_channels > 1:
             weight = module.weight.detach().numpy()
@@ -37,7 +37,7 @@ def _rank(port: Any, array: Any) -> int:
     if matrix.shape[0] > matrix.shape[1]:
         matrix = matrix.T
     _, values, _, _ = port.EVBMF(matrix)
-    return max(1, values.shape[0])
+    return max(1, int(values.shape[0]))
 
 
 def _port() -> Any:

@@ -59,7 +59,8 @@ def noise(rows: list[Row]) -> str:
 
 def _share(rows: list[Row], way: str) -> float:
     whole = next(row["params"] for row in rows if row["way"] == "dense")
-    return fmean(row["params"] for row in rows if row["way"] == way) / whole
+    kept = fmean(row["params"] for row in rows if row["way"] == way)
+    return float(kept / whole)
 
 
 def times(rows: list[Row]) -> str:

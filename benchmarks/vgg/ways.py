@@ -42,7 +42,7 @@ class Small:
     @staticmethod
     def compressed(dense: nn.Module, split: Split, **how: Any) -> Small:
         """What ``compress`` makes of a network, however slow it is."""
-        given = {"example": split.batches(1)[0], "slower": True} | how
+        given: dict[str, Any] = {"example": split.batches(1)[0], "slower": True} | how
         model, report = tc.compress(dense, **given)
         found = report.total("macs")
         assert found is not None
@@ -82,8 +82,9 @@ def control(way: str, like: Small, ratio: int, seed: int) -> Small:
         return Small.dense(thinner(1 / ratio))
     model = copy.deepcopy(like.model)
     for module in model.modules():
-        if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
+        reset: Any = getattr(module, "reset_parameters", None)
+        if reset is not None:
+            reset()
     return Small(model, like.params, like.macs)
 
 

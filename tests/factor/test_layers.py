@@ -117,7 +117,8 @@ def transposed_chain_factors(
 def test_transposed_tucker2_is_three_layers() -> None:
     kernel = made("tucker2", (4, 6, 3, 2), (3, 2), transposed=True)
     out, core, into = kernel.factors
-    rng, hyper = np.random.default_rng(1), {"stride": (2, 1), "padding": 1}
+    rng = np.random.default_rng(1)
+    hyper: dict[str, Any] = {"stride": (2, 1), "padding": 1}
     x = rng.normal(size=(2, 4, 5, 6))
     steps = [
         (into[..., None, None], POINT),

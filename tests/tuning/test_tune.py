@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,6 +22,7 @@ from tnconv.errors import ArgumentError, StoreError
 from tnconv.execution.expression import clear_caches
 from tnconv.store.database import Database
 from tnconv.store.lines import LineFile
+from tnconv.store.manage import Fault, verified
 from tnconv.store.records import read_record
 from tnconv.tuning import run as running
 from tnconv.tuning.crew import Alone, processes
@@ -359,3 +361,27 @@ def test_show_keeps(own_store: Path, quick: None, capsys: Any) -> None:
     assert main(["show", "a b, b c -> a c", "--shape", "2,3", "3,4", "--keep"]) == 0
     assert "kept " in capsys.readouterr().out
     assert len(keys(Database(own_store))) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["alone", "workers"])
+def test_a_lost_client_leaves_the_store_whole(
+    workers: tuple[str, ...], own_store: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "layers.json"
+    path.write_text(json.dumps(LAYERS))
+    command = ["-m", "tnconv", "tune", str(path), "--trials", "2", *workers]
+    paths = os.pathsep.join(filter(None, [os.getcwd(), *sys.path]))
+    environment = {**os.environ, "PYTHONPATH": paths, "TMPDIR": str(tmp_path)}
+    client = subprocess.Popen(
+        [sys.executable, *command], env=environment, stderr=subprocess.DEVNULL
+    )
+    place, end = Database(own_store), time.monotonic() + 120
+    while not keys(place) and time.monotonic() < end:
+        time.sleep(0.01)
+    client.kill()
+    client.wait()
+    found = list(verified(place))
+    assert found and not [one for one in found if isinstance(one, Fault)]
+    report = tnconv.tune(LAYERS, trials=2)
+    assert report.known >= 1 and len(report.outcomes) + report.known == 6

@@ -169,6 +169,16 @@ def test_what_is_wrong_with_a_file_is_said(
         read_tasks(path, Settings())
 
 
+def test_what_is_given_counts_before_what_an_expression_says() -> None:
+    expression = tnconv.expression(networks.conv((1, 2, 9), (4, 2, 3)))
+    (own,) = tasks_of([expression], Settings())
+    (given,) = tasks_of([own], Settings(backend="torch", dtype="float64"))
+    (other,) = tasks_of([expression], Settings(dtype="float16"))
+    assert (own.backend, own.dtype) == ("numpy", "float32")
+    assert (given.backend, given.dtype) == ("torch", "float64")
+    assert (other.backend, other.dtype) == ("numpy", "float16")
+
+
 def test_an_operation_or_dtype_that_is_not_there() -> None:
     with pytest.raises(ArgumentError, match="none of forward"):
         list(tasks_of(LAYERS, Settings(operations=["backward"])))

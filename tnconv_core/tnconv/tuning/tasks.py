@@ -87,6 +87,12 @@ class Settings:
             constraints,
         )
 
+    def over(self, task: Task) -> Task:
+        """A task with what was given in the place of its own."""
+        names = ("backend", "dtype", "device")
+        given = {name: getattr(self, name) for name in names}
+        return replace(task, **{k: v for k, v in given.items() if v is not None})
+
 
 def tasks_of(entries: Iterable[Any], settings: Settings) -> Iterator[Task]:
     """The tasks of networks, expressions, tasks and records of layers.
@@ -102,12 +108,11 @@ def tasks_of(entries: Iterable[Any], settings: Settings) -> Iterator[Task]:
 
 def _tasks(entry: Any, settings: Settings) -> Iterator[Task]:
     if isinstance(entry, Task):
-        given = {name: getattr(settings, name) for name in ("backend", "dtype")}
-        yield replace(entry, **{k: v for k, v in given.items() if v is not None})
+        yield settings.over(entry)
     elif isinstance(entry, Network):
         yield settings.task(short(entry), "", entry)
     elif isinstance(entry, Expression):
-        yield of_expression(entry)
+        yield settings.over(of_expression(entry))
     elif isinstance(entry, Mapping):
         layer = read_layer(entry, settings.batch)
         for operation in check_operations(settings.operations):

@@ -45,7 +45,7 @@ def main(options: argparse.Namespace) -> int:
     for at in options.layers:
         weight = model[at - 1][1].weight.detach().double().numpy()
         rows += _fitted(weight, options.most)
-        print(*rows[-1], flush=True)
+        print(rows, flush=True)
     print(table(HEAD, rows))
     return 0
 

@@ -379,6 +379,9 @@ def test_what_is_refused() -> None:
         streamed_least_squares(kernel, iter([(x, normal(2, 4, 7))]))
     with pytest.raises(ArgumentError, match="no batch"):
         streamed_least_squares(kernel, [])
+    with pytest.raises(ArgumentError, match="no kernel positions"):
+        pair = (np.eye(6), np.eye(1))
+        decompose(normal(4, 6), "svd-out", 2, covariance=pair)
     with pytest.raises(ArgumentError, match="3 parts"):
         decompose(weight, "svd-out", 2, covariance=(np.eye(6),) * 3)
     with pytest.raises(ArgumentError, match="covariance has shape"):

@@ -60,6 +60,11 @@ def metrics_of(
             f"decompose: covariance has {len(covariance)} parts; give one array, or a "
             "pair for channels and kernel positions"
         )
+    if not positions:
+        raise ArgumentError(
+            f"decompose: covariance is a pair, and a weight of shape {kernel.shape} "
+            "has no kernel positions; give that of the features"
+        )
     first, second = covariance
     return job.metric(first, channels), job.metric(second, positions)
 

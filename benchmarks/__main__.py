@@ -29,6 +29,7 @@ COMMANDS = {
     "clients": "benchmarks.clients",
     "dropout": "benchmarks.dropout",
     "factorised": "benchmarks.factorized",
+    "factorised-steps": "benchmarks.factorized.steps",
     "vgg": "benchmarks.vgg",
     "crepe": "benchmarks.crepe.run",
     "fits": "benchmarks.crepe.fits",
@@ -39,7 +40,7 @@ def main(words: list[str]) -> int:
     """Run the sub-command named first; without one, list them."""
     if not words or words[0] not in COMMANDS:
         known = "\n".join(
-            f"  {name:<12}{import_module(module).HELP}"
+            f"  {name:<18}{import_module(module).HELP}"
             for name, module in COMMANDS.items()
         )
         print(f"usage: python -m benchmarks COMMAND [options]\n\n{known}\n")

@@ -230,7 +230,7 @@ def test_the_command_refuses(tmp_path: Path, capsys: Any) -> None:
         ([*good, "--rank", "2", "--data", str(tmp_path / "object.npy")], "no .npy"),
         ([*good, "--rank", "2", "--data", str(tmp_path / "wide.npy")], "the model"),
         ([*good, "--rank", "2", "--input", "a"], "is no shape"),
-        ([*good, "--macs", "0.5"], "give example="),
+        ([*good, "--macs", "0.5"], "give --input"),
     ):
         assert main([*command, *more]) == 2
         assert message in capsys.readouterr().err

@@ -27,6 +27,11 @@ from tnconv_backends.torch.compress.solve import Point, front, least_cost, solve
 from tnconv_backends.torch.compress.survey import Survey
 
 Tick = Callable[[], None]
+NAMES = {
+    "params": "parameters",
+    "macs": "multiply-adds",
+    "seconds": "predicted time",
+}
 
 
 @dataclass(frozen=True)
@@ -157,10 +162,10 @@ class Chooser:
     ) -> Plan:
         before = price.costs(None)
         if option.format is None:
-            reason = f"dense is best under {budget!r}"
+            reason = f"dense is best within {_text(budget)}"
             return Plan(None, reason, before, before)
         kernel = self._kernel(name, option.format, option.ranks)
-        reason = f"least error under {budget!r}"
+        reason = f"least error within {_text(budget)}"
         return self._plan(name, price, kernel, reason)
 
     def _with_rank(self, name: str, layer: nn.Module, rank: Rank, named: bool) -> Plan:
@@ -209,3 +214,8 @@ class Chooser:
             workload=None if seen is None else seen.workload,
             seed=self.seed,
         )
+
+
+def _text(budget: Fraction) -> str:
+    """A budget in words."""
+    return f"{budget.share:.0%} of the model's {NAMES[budget.of]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,12 @@ REPORT = "report.json"
 def run(options: argparse.Namespace) -> int:
     """Compress, write everything, print the report; returns the exit code."""
     budget, rank = goal(options)
+    sized = options.data or options.input
+    if budget is not None and budget.of != "params" and not sized:
+        raise ArgumentError(
+            f"compress: --{budget.of} goes by the sizes of inputs; give --input (the "
+            "shape of a batch, as 8,3,32,32) or --data"
+        )
     model = made(options.model, "compress")
     filled(model, options.weights)
     model.eval()
@@ -95,8 +102,8 @@ def filled(model: nn.Module, path: Path) -> None:
             raise
         except Exception as error:  # pickle's errors are of many types
             raise ArgumentError(
-                f"compress: {path} is no state_dict of tensors alone ({error}); save "
-                "model.state_dict(), best as .safetensors"
+                f"compress: {path} is no state_dict of tensors alone ({_held(error)}); "
+                "save model.state_dict(), best as .safetensors"
             ) from error
     try:
         model.load_state_dict(state)
@@ -104,6 +111,13 @@ def filled(model: nn.Module, path: Path) -> None:
         raise ArgumentError(
             f"compress: {path} does not fit the model ({error})"
         ) from error
+
+
+def _held(error: Exception) -> str:
+    """What a file holds that is not read, where PyTorch names it; else what it says."""
+    text = str(error)
+    named = re.search(r"GLOBAL (\S+) was not an allowed global", text)
+    return f"it holds {named[1]}" if named else text.partition("\n")[0]
 
 
 def batches(options: argparse.Namespace, model: nn.Module) -> list[Tensor]:

@@ -91,9 +91,19 @@ class Report:
         return json.dumps(found, indent=1)
 
     def __str__(self) -> str:
-        text = table(_HEAD, [*map(_row, self.layers), self._totals()])
-        notes = [f"{one.name}: {note}" for one in self.layers for note in _notes(one)]
-        return "\n".join([text, "", *notes])
+        rows = [_HEAD, *map(_row, self.layers), self._totals()]
+        told = [column for column in zip(*rows, strict=True) if any(column[1:])]
+        head, *body = zip(*told, strict=True)
+        return "\n".join([table(head, body), "", *self._said()])
+
+    def _said(self) -> Iterator[str]:
+        """What is said of layers, each remark once, after the layers it is about."""
+        about: dict[str, list[str]] = {}
+        for one in self.layers:
+            for note in _notes(one):
+                about.setdefault(note, []).append(one.name)
+        for note, names in about.items():
+            yield f"{', '.join(names)}: {note}"
 
     def _totals(self) -> tuple[str, ...]:
         macs, seconds = self.total("macs"), self.total("seconds")

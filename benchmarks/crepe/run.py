@@ -109,7 +109,7 @@ def _rows(
                     line.name: f"{line.format} {'x'.join(map(str, line.ranks))}"
                     for line in report.factorized.values()
                 },
-                "ms": {n: _times(dense, model, n, options) for n in (1, 32)},
+                "ms": {str(n): _times(dense, model, n, options) for n in (1, 32)},
             }
 
 

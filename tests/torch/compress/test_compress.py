@@ -19,6 +19,7 @@ from tnconv_backends.torch.compress import (
     FactorizedModule,
     compress,
 )
+from tnconv_backends.torch.compress import survey as surveys
 
 Tensor = torch.Tensor
 
@@ -238,3 +239,49 @@ BAD: tuple[tuple[dict[str, Any], str], ...] = (
 def test_bad_input(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         compress(model(), **arguments)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
+def test_moments_of_wide_layers_are_marginals(
+    kind: Any, groups: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of channels over all inputs, of positions as the whole factor has them."""
+    torch.manual_seed(0)
+    layer = kind(6, 4, (3, 2), stride=2, padding=1, groups=groups)
+    batches = [torch.randn(3, 6, 7, 8) for _ in range(2)]
+    whole = surveys.survey(layer, {"": layer}, batches, moments=True).seen[""].moments
+    monkeypatch.setattr(surveys, "FEATURES", 1)
+    seen = surveys.survey(layer, {"": layer}, batches, moments=True).seen[""]
+    assert whole is not None and seen.moments is not None
+    channels, positions = seen.moments
+    inner = 6 // groups
+    full = whole[0].reshape(groups, inner, 6, inner, 6)
+    torch.testing.assert_close(positions, full.diagonal(dim1=1, dim2=3).sum(-1))
+    x = torch.cat(batches).reshape(6, groups, inner, -1)
+    torch.testing.assert_close(channels, torch.einsum("ngcp,ngdp->gcd", x, x))
+    first, second = seen.covariance  # type: ignore[misc]
+    assert first is channels
+    apart = second - surveys.TOGETHER * positions
+    mean = positions.diagonal(dim1=1, dim2=2).mean(1)
+    one = (1 - surveys.TOGETHER) * mean[:, None, None] * torch.eye(6)
+    torch.testing.assert_close(apart, one, atol=1e-3, rtol=1e-4)
+
+
+def test_a_layer_of_many_features_comes_nearer_its_output(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    mix = torch.randn(12, 12) / torch.arange(1.0, 13)[:, None] ** 1.5
+    layer = nn.Conv1d(12, 16, 5)
+    data = [torch.einsum("cd,ndt->nct", mix.T, torch.randn(32, 12, 40))]
+    monkeypatch.setattr(surveys, "FEATURES", 1)
+    model = nn.Sequential(layer)
+    plain, _ = compress(model, rank=(5, 5), formats="tucker2", slower=True)
+    aware, report = compress(
+        model, rank=(5, 5), formats="tucker2", slower=True, data=data
+    )
+    wanted = layer(data[0])
+    errors = [(m(data[0]) - wanted).norm().item() for m in (plain, aware)]
+    assert errors[1] < 0.9 * errors[0]
+    assert report.factorized["0"].output_error is not None

@@ -47,7 +47,7 @@ def page(folder: Path) -> str:
     head, rows = known["header"], known["rows"]
     (first,) = (row for row in rows if row["way"] == "dense" and row["seed"] == 0)
     seeds = len({row["seed"] for row in rows})
-    return PAGE.format(
+    text = PAGE.format(
         **{key: head[key] for key in ("rate", "batch", "epochs", "more")},
         params=f"{first['params']:,}",
         macs=f"{first['macs'] / 1e6:.2f}",
@@ -59,8 +59,8 @@ def page(folder: Path) -> str:
         said=fill(said.budgets(rows), 88),
         noise=noise(rows, head["more"]),
         noise_said=fill(said.noise(rows), 88),
-        timed=timed(folder),
     )
+    return text + timed(folder)
 
 
 def of(rows: list[Row], way: str, ratio: int | None) -> list[Row]:
@@ -121,8 +121,10 @@ def noise(rows: list[Row], more: int) -> str:
 
 
 def timed(folder: Path) -> str:
-    """The section on time."""
+    """The section on time, where that was measured."""
     known = read(folder, "time")
+    if not known:
+        return ""
     head, rows = known["header"], known["rows"]
     kinds = list(rows[0]["ms"])
     titles = ("", "fewer", "", *kinds, "chain / tnconv")

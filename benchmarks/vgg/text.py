@@ -39,12 +39,11 @@ at all for the last two, and "{all} epochs" are what the others had in sum.
 
 {noise}
 {noise_said}
+"""
 
+TIMED = """
 ## How long they take
 
-{timed}"""
-
-TIMED = """\
 Milliseconds of a batch of {batch}, on {threads} threads of {cpu}, PyTorch, float32:
 forward, and a step of training (forward and the gradients of all parameters). "Chain"
 is `lowered(small)`, the same factors as PyTorch's own layers, one for each factor.

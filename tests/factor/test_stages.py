@@ -62,7 +62,7 @@ def factor_way(format: str, ranks: Any, place: Place) -> tuple[Any, float]:
 def test_gradients_together_are_predicted_to_take_less(format: str, ranks: Any) -> None:
     pytest.importorskip("torch")
     way, apart = factor_way(format, ranks, Place("torch", None, "float32", "cpu"))
-    assert sum(piece.job.plan.seconds for piece in way.pieces) < 0.8 * apart
+    assert sum(piece.job.plan.seconds for piece in way.pieces) < 0.95 * apart
 
 
 def test_where_products_in_the_middle_may_not_be_kept() -> None:

@@ -19,7 +19,6 @@ from tnconv.edits import without_conjugates
 from tnconv.execution.cache import BoundedCache
 from tnconv.execution.expression import Expression, Run, planned_expression
 from tnconv.network import Network
-from tnconv.planning.stages import stages
 from tnconv_backends.torch.derivatives import batched, fresh, jvps, readers, vjps
 
 Array = Any
@@ -55,7 +54,11 @@ def contract(run: Run, job: Expression, arrays: Sequence[Array]) -> Array:
     return run(arrays)
 
 
-_stages = lru_cache(maxsize=1024)(stages)
+@lru_cache(maxsize=1024)
+def _stages(plan: Any) -> tuple[Any, ...]:
+    from tnconv.planning.stages import stages
+
+    return stages(plan)
 
 
 def _in_stages(job: Expression, run: Run, arrays: Sequence[Array]) -> Array:

@@ -31,29 +31,15 @@ def workspace(machine: Machine, itemsize: int) -> Workspace:
     def of(program: Program, at: int) -> Beside:
         step = program.steps[at]
         sources, copies = _sources(step, program), 0
-        if machine.stored and isinstance(step, (Matmul, Gram)):
-            copies = _copies(step, sources, program, machine)
-        elif isinstance(step, MultiplySum):
-            layout = Layout(program)
-            copies = multiply_elements(step, sources, machine, layout)
-        within = _within(step, sources, machine)
+        if machine.stored and isinstance(step, Matmul) and len(step.shape) > 3:
+            copies = copied_elements(step, Layout(program))
+        if isinstance(step, MultiplySum):
+            within = multiply_elements(step, sources, machine, Layout(program))
+        else:
+            within = _within(step, sources, machine)
         return Beside(copies * itemsize, within * itemsize)
 
     return of
-
-
-def _copies(
-    step: Matmul | Gram, sources: Sequence[Shape], program: Program, machine: Machine
-) -> int:
-    """Elements of operands that are written out before a batch of products. MKL, which
-    makes those of PyTorch, packs all of a batch at once."""
-    copied = 0
-    if isinstance(step, Matmul) and len(step.shape) > 3:
-        copied = copied_elements(step, Layout(program))
-    if machine.matrices and size_of(step.shape[:-2]) > 1:
-        packed = sum(map(size_of, sources))
-        copied += packed if isinstance(step, Matmul) else 2 * packed
-    return copied
 
 
 def _sources(step: Step, program: Program) -> list[Shape]:

@@ -149,15 +149,16 @@ def options_of(
 
 def _ranks(question: Question) -> list[Ranks]:
     """Ranks to choose from: by spectra, or where errors take fits a few."""
+    least = question.rounded(question.uniform(1))
     if question.square == 0:
-        return [question.rounded(question.uniform(1))]
+        return [least]
     if question.parted:
         levels = (choose(RelativeError(e**0.5), question).ranks for e in LEVELS)
-        return list(dict.fromkeys(levels))
+        return list(dict.fromkeys((*levels, least)))
     most = max(question.full)
     trials = (max(1, round(most * share)) for share in TRIALS)
     each = (question.rounded(question.uniform(r)) for r in trials)
-    return list(dict.fromkeys(each))
+    return list(dict.fromkeys((*each, least)))
 
 
 def _error(question: Question, ranks: Ranks) -> float:

@@ -75,6 +75,14 @@ def test_a_gain_within_the_spread_does_not_win() -> None:
     assert not Race((*(replace(heat, again=1.01),) * 5, lost, lost)).won
 
 
+def test_a_plan_that_is_fast_now_and_then_does_not_win() -> None:
+    even = [1.0] * 5
+    lucky = Heat.of([even, even, [0.5, 1.2, 1.2, 1.2, 1.2]])
+    assert lucky.other == 0.5 and not lucky.won
+    assert Heat.of([even, even, [0.5, 0.9, 0.9, 0.9, 1.2]]).won
+    assert not Race((lucky,) * HEATS).won
+
+
 def test_calls_take_turns_in_changing_order(monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[int] = []
 

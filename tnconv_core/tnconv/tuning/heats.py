@@ -23,11 +23,23 @@ OVERTIME = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Heat:
-    """Seconds of the default plan, of the same once more, and of its challenger."""
+    """Seconds of the default plan, of the same once more, and of its challenger.
+
+    ``steady``: the challenger's median is not above the default plan's either. What is
+    fast undisturbed may be slow as a rule, and a rule is what calls meet.
+    """
 
     default: float
     again: float
     other: float
+    steady: bool = True
+
+    @classmethod
+    def of(cls, times: Sequence[Sequence[float]]) -> Heat:
+        """From the times of the three."""
+        default, again, other = map(usual, times)
+        rule = [median(own) for own in times]
+        return cls(default, again, other, rule[2] <= max(rule[:2]))
 
     @property
     def usual(self) -> float:
@@ -43,7 +55,7 @@ class Heat:
     @property
     def won(self) -> bool:
         """Whether the challenger was faster than both."""
-        return self.other < min(self.default, self.again)
+        return self.steady and self.other < min(self.default, self.again)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +106,7 @@ def raced(default: Timed, other: Timed, seconds: float, draw: random.Random) -> 
     three, end = (default, default, other), time.perf_counter() + OVERTIME * seconds
     while len(heats) < HEATS and sum(not heat.won for heat in heats) <= HEATS - WON:
         times = in_turn(three, seconds / HEATS, LEAST, draw)
-        heats.append(Heat(*map(usual, times)))
+        heats.append(Heat.of(times))
         if time.perf_counter() > end:
             break
     return Race(tuple(heats))

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tnconv_backends.torch.compress import (
     compress,
 )
 from tnconv_backends.torch.compress import survey as surveys
+from tnconv_backends.torch.compress.solve import Point, loss, solve
 
 Tensor = torch.Tensor
 
@@ -285,3 +287,17 @@ def test_a_layer_of_many_features_comes_nearer_its_output(
     errors = [(m(data[0]) - wanted).norm().item() for m in (plain, aware)]
     assert errors[1] < 0.9 * errors[0]
     assert report.factorized["0"].output_error is not None
+
+
+def test_no_layer_is_given_up_to_spare_another() -> None:
+    """Of errors added up, the least would be a whole layer and none of the other."""
+    errors = {"dense": 0.0, "half": 0.6, "gone": 0.999}
+    costs = {"dense": 10.0, "half": 5.0, "gone": 1.0}
+
+    def chosen(weigh: Callable[[float], float]) -> list[str]:
+        points = [Point(costs[n], weigh(e), n) for n, e in errors.items()]
+        found = solve({"first": points, "second": points}, 11.0)
+        return sorted(point.option for point in found.values())
+
+    assert chosen(lambda error: error) == ["dense", "gone"]
+    assert chosen(loss) == ["half", "half"]

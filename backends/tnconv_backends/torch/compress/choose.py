@@ -23,7 +23,7 @@ from tnconv_backends.torch.compress.options import (
     options_of,
 )
 from tnconv_backends.torch.compress.report import LayerReport
-from tnconv_backends.torch.compress.solve import Point, front, least_cost, solve
+from tnconv_backends.torch.compress.solve import Point, front, least_cost, loss, solve
 from tnconv_backends.torch.compress.survey import Survey
 
 Tick = Callable[[], None]
@@ -123,7 +123,9 @@ class Chooser:
             options = [point.option for point in front(short)]
         dense = Option(None, (), price.shape_size, 0.0)
         most = price.cost(of, None)
-        found = [Point(price.cost(of, o.format, o.ranks), o.error, o) for o in options]
+        found = [
+            Point(price.cost(of, o.format, o.ranks), loss(o.error), o) for o in options
+        ]
         return [Point(most, 0.0, dense), *(p for p in found if p.cost < most)]
 
     def _solved(

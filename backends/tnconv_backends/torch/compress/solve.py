@@ -1,9 +1,9 @@
 """Ranks of all layers at once: the least error that a budget allows.
 
-Each layer has options with a cost and a squared error. On the lower convex hull of
-these every step buys error at a falling rate, so that taking the best step of all
-layers next, as long as the budget lasts, minimizes the sum of errors plus a multiple of
-the cost (the Lagrangian); what is left then buys single options off the hull.
+Each layer has options with a cost and a loss. On the lower convex hull of these every
+step buys loss at a falling rate, so that taking the best step of all layers next, as
+long as the budget lasts, minimizes the sum of losses plus a multiple of the cost (the
+Lagrangian); what is left then buys single options off the hull.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import log1p
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -18,11 +19,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Point(Generic[T]):
-    """An option with its cost and its squared error."""
+    """An option with its cost and its loss."""
 
     cost: float
     error: float
     option: T
+
+
+def loss(error: float) -> float:
+    """What a layer of a relative squared error loses of what passes through it.
+
+    Layers stand in a row, so the shares that they let pass multiply, and their
+    logarithms add up. A sum of errors would give up one layer, and with it the network,
+    to spare the others.
+
+    >>> round(loss(0.01), 4), round(loss(0.99), 2)
+    (0.0101, 4.61)
+    """
+    return -log1p(-min(error, 1.0 - 1e-12))
 
 
 def front(points: Sequence[Point[T]]) -> list[Point[T]]:
@@ -45,7 +59,7 @@ def hull(points: Sequence[Point[T]]) -> list[Point[T]]:
 
 
 def _rate(a: Point[T], b: Point[T]) -> float:
-    """Error bought for a unit of cost."""
+    """Loss bought for a unit of cost."""
     return (a.error - b.error) / (b.cost - a.cost)
 
 

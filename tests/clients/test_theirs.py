@@ -37,7 +37,7 @@ class Suite:
 
 
 #: no configuration of anybody
-PLAIN = ("-c", os.devnull, "--rootdir", ".")
+PLAIN = ("-c", str(Path(__file__).with_name("plain.ini")), "--rootdir", ".")
 SUITES = (
     Suite(
         "opacus",

@@ -52,7 +52,7 @@ def compress(
     """Factorize the layers of a trained model.
 
     Layers are Conv1d to 3d, ConvTranspose1d to 3d and Linear. Under a budget each gets
-    the format and the ranks with which the sum of all squared relative errors is least;
+    the format and the ranks with which the sum of all -log(1 - squared error) is least;
     a layer that is better dense stays dense. With ``rank`` each layer gets that.
 
     Args:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.test_benchmarks import command
+from tests.benchmarked import command
 
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from benchmarks.hyper.networks import NETWORKS, network
-from tests.test_benchmarks import command
+from tests.benchmarked import command
 
 from tnconv.planning.engine import EXACT
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from benchmarks.bound_table import summary
 from benchmarks.page import bound
-from tests.test_benchmarks import command
+from tests.benchmarked import command
 
 pytest.importorskip("torch")
 

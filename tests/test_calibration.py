@@ -1,55 +1,24 @@
-"""Calibration: files that are read with caution and written whole; device classes."""
+"""Calibration files: read with caution, and written whole."""
 
 import json
 import os
 import subprocess
 import sys
-import warnings
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.calibrated import HERE, odd
 
-import tnconv
 from tnconv.errors import ArgumentError
-from tnconv.execution import calibration, expression
-from tnconv.execution.backend import Place
-from tnconv.execution.calibrate import Calibration, calibrate, save_calibration
+from tnconv.execution import calibration
 from tnconv.execution.calibration import CalibrationWarning, machine_for, save
-from tnconv.execution.probes import groups
-from tnconv.execution.registry import backend
-from tnconv.planning.constants import (
-    NUMBERS,
-    from_record,
-    nearest,
-    shipped,
-    to_record,
-)
-from tnconv.planning.device import Device, blas_threads, cpu
-from tnconv.planning.fit import Sample, fitted, misfit, predicted
-from tnconv.planning.machine import Machine
+from tnconv.planning.constants import NUMBERS, from_record, nearest, shipped, to_record
 
-HERE = cpu(2)
-
-
-@pytest.fixture(autouse=True)
-def own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A calibration file of the test's own, which is not there yet."""
-    path = tmp_path / "calibration.json"
-    monkeypatch.setenv(calibration.VARIABLE, str(path))
-    calibration._calibrated.cache_clear()
-    yield path
-    calibration._calibrated.cache_clear()
-
-
-def odd(name: str = "numpy", device: Device = HERE) -> Machine:
-    """Constants that no file ships."""
-    return replace(nearest(name, device), device=device, gemm=123e9, call=7e-6)
+pytestmark = pytest.mark.usefixtures("own_file")
 
 
 def test_what_is_saved_is_used(own_file: Path) -> None:
@@ -181,148 +150,3 @@ def test_the_file_is_in_the_cache_folder(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(sys, "platform", "linux")
     found = calibration.calibration_file({"XDG_CACHE_HOME": "/somewhere"})
     assert found == Path("/somewhere/tnconv/calibration.json")
-
-
-def test_nearest_constants() -> None:
-    assert nearest("cupy", Device("cuda", "G")).device.kind == "cuda"
-    assert nearest("unheard of", HERE).name == "unheard of"
-    assert machine_for("numpy", Device("cpu", "Other", 64)).device.threads == 64
-
-
-def test_a_processor_like_others_has_the_constants_of_its_maker() -> None:
-    cpus = [m for m in shipped() if m.name == "torch" and m.device.kind == "cpu"]
-    known = {m.device.model for m in cpus}
-    assert len(known) >= 3
-    for model in known:
-        maker, _, numbers = model.partition(" (")
-        family = numbers.partition("/")[0]
-        sibling = f"{maker} 1234 48-Core ({family}/99)"
-        assert nearest("torch", Device("cpu", sibling, 64)).device.model == model
-    stranger = nearest("torch", Device("cpu", "Somebody's Chip", 2))
-    first = next(m for m in shipped() if m.name == "torch")
-    assert stranger.device == first.device
-
-
-@pytest.mark.parametrize(
-    ("environment", "threads"),
-    [
-        ({"OPENBLAS_NUM_THREADS": "3", "OMP_NUM_THREADS": "5"}, 3),
-        ({"OMP_NUM_THREADS": "5,2"}, 5),
-        ({"OMP_NUM_THREADS": "0"}, blas_threads({})),
-        ({"OMP_NUM_THREADS": "many"}, blas_threads({})),
-    ],
-)
-def test_threads_of_a_blas(environment: dict[str, str], threads: int) -> None:
-    assert blas_threads(environment) == threads
-
-
-def test_plans_are_kept_by_device_class(own_file: Path) -> None:
-    torch = pytest.importorskip("torch")
-    network = tnconv.networks.conv((2, 3, 9, 9), (4, 3, 3, 3))
-    before, plans = torch.get_num_threads(), []
-    try:
-        for threads in (1, 2):
-            torch.set_num_threads(threads)
-            place = Place("torch", None, "float32", None)
-            assert backend("torch").machine(place).device.threads == threads
-            plans.append(tnconv.expression(network, backend="torch").planned)
-            assert tnconv.expression(network, backend="torch").planned is plans[-1]
-    finally:
-        torch.set_num_threads(before)
-    assert plans[0] is not plans[1]
-
-
-def test_a_calibration_makes_new_plans(own_file: Path) -> None:
-    network = tnconv.networks.conv((2, 3, 9, 9), (4, 3, 3, 3))
-    first = tnconv.expression(network).planned
-    device = backend("numpy").machine(Place("numpy", None, "float32", "cpu")).device
-    save(replace(odd(device=device), call=1e-3), own_file, {})
-    second = tnconv.expression(network).planned
-    assert second.seconds > 1e-3 > first.seconds
-    assert expression.ITEMSIZE["float32"] == 4
-
-
-def test_fitting_finds_the_constants_again() -> None:
-    truth = nearest("torch", HERE)
-    start = replace(truth, copy=truth.copy / 3, run=truth.run * 2, gemm=truth.gemm * 4)
-    samples, names = [], []
-    for group in groups(truth):
-        if group.title in ("copies", "matrix products"):
-            names += [n for n in group.names if n in ("copy", "run", "gemm")]
-            samples += [Sample(p, predicted(p, truth, 4)) for p in group.programs]
-    found = fitted(start, samples, names, 4)
-    assert misfit(samples, start, 4) > 0.5
-    assert misfit(samples, found, 4) < 0.05
-    assert found.gemm == pytest.approx(truth.gemm, rel=0.1)
-
-
-@pytest.mark.parametrize("name", ["numpy", "array_api", "torch"])
-def test_every_probe_runs(name: str) -> None:
-    if name == "torch":
-        pytest.importorskip("torch")
-    measured = backend(name)
-    place = measured.home("float32")  # type: ignore[attr-defined]
-    wide = 1 << 21
-    for group in groups(measured.machine(place)):
-        for program in group.programs:
-            shapes = [shape for _, shape in program.inputs]
-            if max(int(np.prod(shape)) for shape in shapes) > wide:
-                continue
-            arrays = [
-                measured.sample(place, s, j)  # type: ignore[attr-defined]
-                for j, s in enumerate(shapes)
-            ]
-            result = measured.compile(program, place)(arrays)
-            assert tuple(result.shape) == program.shapes[program.result]
-            assert set(group.names), "a group without constants"
-
-
-@pytest.mark.parametrize("dtype", ["float32", "int32", "complex64", "float64"])
-def test_samples_vary_and_repeat(dtype: str) -> None:
-    measured: Any = backend("numpy")
-    place = measured.home(dtype)
-    first, again, other = (measured.sample(place, (40, 70), n) for n in (1, 1, 2))
-    assert first.dtype == dtype
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
-    assert len(np.unique(first)) >= 7
-
-
-def test_calibrating_writes_what_it_found(
-    own_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[tuple[int, int]] = []
-    monkeypatch.setattr("tnconv.execution.calibrate.measured", _simulated)
-    found = calibrate("numpy", update=lambda done, total: seen.append((done, total)))
-    assert seen[-1][0] == seen[-1][1]
-    assert found.after < 0.2 < found.before
-    assert found.new.gemm == pytest.approx(TRUTH.gemm, rel=0.2)
-    assert save_calibration(found) == own_file
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert machine_for("numpy", found.new.device) == found.new
-    record = json.loads(own_file.read_text())["machines"][0]
-    assert record["date"].endswith("Z")
-    assert record["versions"]["numpy"] == np.__version__
-    assert ("gemm", f"{found.old.gemm:.3g}", f"{found.new.gemm:.3g}") in found.rows()
-
-
-TRUTH = replace(nearest("numpy", HERE), gemm=60e9, copy=5e9, call=2e-5)
-
-
-def _simulated(backend: Any, place: Any, program: Any, seconds: float) -> float:
-    """A machine that takes exactly as long as its constants say."""
-    return predicted(program, TRUTH, 4)
-
-
-def test_backends_without_arrays_cannot_be_calibrated() -> None:
-    class Mute:
-        name = "mute"
-
-    from tnconv.execution.calibrate import measurable
-
-    with pytest.raises(ArgumentError, match="makes no arrays"):
-        measurable(Mute(), "calibrate")  # type: ignore[arg-type]
-    assert isinstance(Calibration(TRUTH, TRUTH, 0.0, 0.0).rows()[0], tuple), (
-        "a table without rows"
-    )

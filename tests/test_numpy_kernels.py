@@ -105,6 +105,6 @@ def test_patterns_that_share_a_leg_are_not_one_array() -> None:
     problem = Problem(network)
     (first,) = (1 << j for j in problem.arrays)
     met = list(meetings(problem, first, [], problem.constraints, 3))
-    assert met and all(len(chosen) == 1 for _, chosen in met)
+    assert met and all(len(chosen) == 1 for _, (_, chosen) in met)
     expression = tnconv.expression(network, dtype="float64", forms=["constant"])
     assert np.allclose(expression(x), evaluate(network, {"x": x}), rtol=1e-12)

@@ -133,7 +133,7 @@ def _is_offered(
         twin_meetings(problem, first, others, rules),
     )
     wanted = {*subsets}, {*rules}
-    return any(({*parts}, {*used}) == wanted for parts, used in offered)
+    return any(({*parts}, {*used}) == wanted for _, (parts, used) in offered)
 
 
 def _is_alone(problem: Problem, rules: tuple[int, ...]) -> bool:

@@ -15,8 +15,9 @@ from tnconv.planning.mirror import Mirror
 from tnconv.planning.pairs import twin_meetings
 from tnconv.planning.prospects import Prospects
 from tnconv.planning.site import Form
-from tnconv.planning.sites import Meeting, meetings, subset_of
+from tnconv.planning.sites import meetings
 from tnconv.planning.state import mirrored
+from tnconv.planning.structure import Meeting
 
 if TYPE_CHECKING:
     from tnconv.planning.search import Search
@@ -98,8 +99,7 @@ class Exploration:
         problem, free = search.problem, self.free
         plain = meetings(problem, subset, others, free, search.widest)
         twins = twin_meetings(problem, subset, self._copies(subset), free)
-        for meeting in chain(plain, twins):
-            joined = subset_of(meeting)
+        for joined, meeting in chain(plain, twins):
             if joined in self.settled or self._is_image(joined):
                 continue
             limit = self._limit(joined)

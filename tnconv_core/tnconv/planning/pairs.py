@@ -11,13 +11,14 @@ from itertools import combinations
 
 from tnconv.network import Pattern
 from tnconv.planning.problem import Problem
-from tnconv.planning.sites import Meeting
+from tnconv.planning.structure import Joined, subset_of
 
 
 def twin_meetings(
     problem: Problem, first: int, copies: Sequence[int], free: Sequence[int]
-) -> Iterator[Meeting]:
-    """Every way in which a subset may meet one of its copies around two patterns."""
+) -> Iterator[Joined]:
+    """Every way in which a subset may meet one of its copies around two patterns, and
+    what comes of it."""
     copies = [copy for copy in copies if not first & copy]
     pairs = _partners(problem, free) if copies else []
     for copy in copies:
@@ -26,7 +27,8 @@ def twin_meetings(
             if (first | copy) & (1 << one | 1 << other):
                 continue
             if _between(problem, pair, one, other):
-                yield pair, (one, other)
+                meeting = pair, (one, other)
+                yield subset_of(meeting), meeting
 
 
 def _partners(problem: Problem, free: Sequence[int]) -> list[tuple[int, int]]:

@@ -2,166 +2,76 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import cached_property
 
 from tnconv.axis import Axis
 from tnconv.network import Input, Network, Operand, Pattern, Reindex, SubNetwork
 from tnconv.planning.mirror import Mirror, find_mirror
 from tnconv.planning.site import Constraint
+from tnconv.planning.structure import Memo, structure_of
 
 
-@dataclass(frozen=True)
 class Problem:
-    """Operands of a flat network; arrays first bits, constraints where they stand."""
+    """Operands of a flat network; arrays first bits, constraints where they stand.
 
-    network: Network
+    What depends on its labels alone is its :class:`Structure`; the rest depends on
+    sizes and records.
+    """
 
-    @cached_property
-    def operands(self) -> tuple[Operand, ...]:
-        """All operands, in the network's order."""
-        return self.network.operands
-
-    @cached_property
-    def full(self) -> int:
-        """The set of all operands."""
-        return (1 << len(self.operands)) - 1
-
-    @cached_property
-    def arrays(self) -> tuple[int, ...]:
-        """Positions of the operands that are arrays."""
-        kinds = (Input, SubNetwork)
-        return tuple(j for j, op in enumerate(self.operands) if isinstance(op, kinds))
-
-    @cached_property
-    def constraints(self) -> tuple[int, ...]:
-        """Positions of patterns and index maps."""
-        kinds = (Pattern, Reindex)
-        return tuple(j for j, op in enumerate(self.operands) if isinstance(op, kinds))
-
-    @cached_property
-    def label_bits(self) -> dict[str, int]:
-        """One bit per label."""
-        return {label: 1 << j for j, (label, _) in enumerate(self.network.label_sizes)}
-
-    @cached_property
-    def legs(self) -> tuple[int, ...]:
-        """The labels of each operand."""
-        return tuple(self.mask(op.labels) for op in self.operands)
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        #: all operands, in the network's order
+        self.operands = network.operands
+        self.structure = structure = structure_of(network)
+        #: the set of all operands, and the labels of the output
+        self.full, self.out = structure.full, structure.out
+        #: positions of the operands that are arrays, and of patterns and index maps
+        self.arrays, self.constraints = structure.arrays, structure.constraints
+        #: the labels of each operand, as a set and one by one
+        self.legs, self.leg_bits = structure.legs, structure.leg_bits
+        self.union, self.alive = structure.union, structure.alive
+        found = enumerate(network.label_sizes)
+        #: one bit per label
+        self.label_bits = {label: 1 << j for j, (label, _) in found}
+        sizes = {1 << j: size for j, (_, size) in enumerate(network.label_sizes)}
+        #: the product of the sizes of a set of labels
+        self.size = Memo(self._size, {0: 1, **sizes}).__getitem__
+        #: the largest size in a set of labels; 1 where it is empty
+        self.longest = Memo(self._longest, {0: 1, **sizes}).__getitem__
+        #: a set of bits as labels
+        self.names = Memo(self._names).__getitem__
 
     @cached_property
     def mirror(self) -> Mirror | None:
         """The exchange of two copies of one sub-network, if there are such."""
         return find_mirror(self.network)
 
-    @cached_property
-    def leg_bits(self) -> tuple[tuple[int, ...], ...]:
-        """The labels of each operand one by one, as bits."""
-        bits = self.label_bits
-        return tuple(tuple(bits[a] for a in op.labels) for op in self.operands)
+    def _size(self, mask: int) -> int:
+        rest = mask & (mask - 1)  # less the lowest bit
+        return self.size(rest) * self.size(mask ^ rest)
+
+    def _longest(self, mask: int) -> int:
+        rest = mask & (mask - 1)
+        return max(self.longest(rest), self.longest(mask ^ rest))
+
+    def _names(self, mask: int) -> frozenset[str]:
+        return frozenset([a for a, bit in self.label_bits.items() if bit & mask])
 
     @cached_property
-    def triples(self) -> dict[int, tuple[int, int, int]]:
-        """Input, output and kernel leg of each constraint (index maps: no kernel)."""
-        none = (0, 0, 0)
-        legs = {j: (*self.leg_bits[j], *none)[:3] for j in self.constraints}
-        return {j: (a, b, c) for j, (a, b, c) in legs.items()}
+    def makeup(self) -> Callable[[int], int]:
+        """How many operands of each kind are in a subset; copies agree in it.
 
-    @cached_property
-    def out(self) -> int:
-        """The labels of the output."""
-        return self.mask(self.network.output_labels)
-
-    def mask(self, labels: tuple[str, ...]) -> int:
-        """A set of labels as bits."""
-        bits = 0
-        for label in labels:
-            bits |= self.label_bits[label]
-        return bits
-
-    @cached_property
-    def _names(self) -> dict[int, frozenset[str]]:
-        return {}
-
-    def names(self, mask: int) -> frozenset[str]:
-        """A set of bits as labels."""
-        found = self._names.get(mask)
-        if found is None:
-            found = frozenset(a for a, bit in self.label_bits.items() if bit & mask)
-            self._names[mask] = found
-        return found
-
-    @cached_property
-    def _sizes(self) -> dict[int, int]:
-        sizes = self.network.sizes
-        return {0: 1, **{bit: sizes[a] for a, bit in self.label_bits.items()}}
-
-    def size(self, mask: int) -> int:
-        """The product of the sizes of a set of labels."""
-        found = self._sizes.get(mask)
-        if found is None:
-            rest = mask & (mask - 1)  # less the lowest bit
-            found = self._sizes[mask] = self.size(rest) * self._sizes[mask ^ rest]
-        return found
-
-    def longest(self, mask: int) -> int:
-        """The largest size in a set of labels; 1 where it is empty."""
-        found = self._longest.get(mask)
-        if found is None:
-            rest = mask & (mask - 1)
-            found = max(self.longest(rest), self._sizes[mask ^ rest])
-            self._longest[mask] = found
-        return found
-
-    @cached_property
-    def _longest(self) -> dict[int, int]:
-        return {0: 1}
-
-    @cached_property
-    def _unions(self) -> dict[int, int]:
-        return {0: 0, **{1 << j: legs for j, legs in enumerate(self.legs)}}
-
-    def union(self, subset: int) -> int:
-        """All labels that occur in a subset of operands."""
-        found = self._unions.get(subset)
-        if found is None:
-            rest = subset & (subset - 1)
-            found = self._unions[subset] = self.union(rest) | self.union(subset ^ rest)
-        return found
-
-    @cached_property
-    def _alive(self) -> dict[int, int]:
-        return {}
-
-    def alive(self, subset: int) -> int:
-        """Labels of a subset that are needed outside it."""
-        found = self._alive.get(subset)
-        if found is None:
-            outside = self.union(self.full & ~subset) | self.out
-            found = self._alive[subset] = self.union(subset) & outside
-        return found
-
-    @cached_property
-    def _kinds(self) -> tuple[int, ...]:
-        """A unit of its kind for each operand; equal but for labels is of one kind."""
+        A unit of its kind for each operand; equal but for labels is of one kind.
+        """
         number: dict[object, int] = {}
-        return tuple(
-            1 << 16 * number.setdefault(_kind(op), len(number)) for op in self.operands
-        )
+        kinds = [number.setdefault(_kind(op), len(number)) for op in self.operands]
+        known = {0: 0, **{1 << j: 1 << 16 * kind for j, kind in enumerate(kinds)}}
+        return Memo(self._makeup, known).__getitem__
 
-    def makeup(self, subset: int) -> int:
-        """How many operands of each kind; copies of one another agree in it."""
-        found = self._makeups.get(subset)
-        if found is None:
-            rest = subset & (subset - 1)
-            found = self._makeups[subset] = self.makeup(rest) + self.makeup(
-                subset ^ rest
-            )
-        return found
-
-    @cached_property
-    def _makeups(self) -> dict[int, int]:
-        return {0: 0, **{1 << j: kind for j, kind in enumerate(self._kinds)}}
+    def _makeup(self, subset: int) -> int:
+        rest = subset & (subset - 1)
+        return self.makeup(rest) + self.makeup(subset ^ rest)
 
     def constraint(self, j: int) -> Constraint:
         """The constraint at position ``j``."""

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from tnconv.planning.mirror import Mirror
 from tnconv.planning.outline import NEVER
 from tnconv.planning.pairs import twin_meetings
-from tnconv.planning.sites import Meeting, meetings, subset_of
+from tnconv.planning.sites import meetings
+from tnconv.planning.structure import Meeting
 
 if TYPE_CHECKING:
     from tnconv.planning.search import Search
@@ -73,8 +74,8 @@ class Prospects:
                 copies = alike.setdefault(problem.makeup(subset), [])
                 plain = meetings(problem, subset, others, self._free, widest)
                 twins = twin_meetings(problem, subset, copies, self._free)
-                for meeting in chain(plain, twins):
-                    self._meet(meeting)
+                for joined, meeting in chain(plain, twins):
+                    self._meet(joined, meeting)
                     left -= 1
                 if left < 0:
                     return False
@@ -82,9 +83,8 @@ class Prospects:
                 copies.append(subset)
         return True
 
-    def _meet(self, meeting: Meeting) -> None:
+    def _meet(self, joined: int, meeting: Meeting) -> None:
         """One more way to what comes of a meeting, unless it is too dear."""
-        joined = subset_of(meeting)
         image, paid = self._image(joined), self._paid(meeting[0])
         if image < joined or paid >= self._limit:
             return

@@ -23,8 +23,8 @@ from tnconv.planning.machine import Machine
 from tnconv.planning.outline import NEVER, Outline
 from tnconv.planning.problem import Problem
 from tnconv.planning.site import Form, Site, Variant
-from tnconv.planning.sites import Meeting, subset_of
 from tnconv.planning.state import State, are_twins, paid_seconds, twin_of
+from tnconv.planning.structure import Meeting, subset_of
 
 #: candidates that may wait before an exact search is given up
 PATIENCE = 40_000
@@ -254,25 +254,12 @@ class Search:
         return found
 
     def _outline(self, meeting: Meeting) -> Outline:
-        problem, inputs, outputs, kernels = self.problem, 0, 0, 0
-        for j in meeting[1]:
-            read, written, taps = problem.triples[j]
-            inputs, outputs, kernels = (
-                inputs | read,
-                outputs | written,
-                kernels | taps,
-            )
-        left, right = (*meeting[0], 0)[:2]
+        problem, rules = self.problem, self.problem.constraint
         return Outline(
             self.machine,
             self.itemsize,
             problem.size,
             problem.longest,
-            problem.alive(left),
-            problem.alive(right),
-            problem.alive(subset_of(meeting)),
-            inputs,
-            outputs,
-            kernels,
-            tuple([problem.constraint(j) for j in meeting[1]]),
+            *problem.structure.masks(meeting),
+            tuple([rules(j) for j in meeting[1]]),
         )

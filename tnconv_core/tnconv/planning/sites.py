@@ -3,22 +3,11 @@ around some patterns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
 from tnconv.planning.problem import Problem
-
-#: the subsets that meet, and the constraints used up between them
-Meeting = tuple[tuple[int, ...], tuple[int, ...]]
-
-
-def subset_of(meeting: Meeting) -> int:
-    """What comes of a meeting."""
-    subset = sum(meeting[0])
-    for j in meeting[1]:
-        subset |= 1 << j
-    return subset
-
+from tnconv.planning.structure import Joined, Meeting, subset_of
 
 def meetings(
     problem: Problem,
@@ -26,26 +15,53 @@ def meetings(
     others: Sequence[int],
     free: Sequence[int],
     widest: int,
-) -> Iterator[Meeting]:
-    """Every way in which a subset may meet a constraint, or one of the others.
+) -> Iterator[Joined]:
+    """Every way in which a subset may meet a constraint, or one of the others, and what
+    comes of it.
 
     ``free`` lists the constraints that may be used up, ``widest`` how many at once.
     """
+    structure, left = problem.structure, sum([1 << j for j in free])
+    alone = structure.alone.get((first, left))
+    if alone is None:
+        found = _alone(problem, first, free)
+        alone = structure.alone[first, left] = _joined(found)
+    yield from alone
+    near, alive, pairs = _near(problem, first, free), problem.alive, structure.pairs
+    for second in others:
+        if first & second or not (near < 0 or alive(second) & near):
+            continue
+        key = first, second, left, widest
+        together = pairs.get(key)
+        if together is None:
+            found = _together(problem, first, second, free, widest)
+            together = pairs[key] = _joined(found)
+        yield from together
+
+
+def _joined(found: Iterable[Meeting]) -> tuple[Joined, ...]:
+    return tuple([(subset_of(meeting), meeting) for meeting in found])
+
+
+def _alone(problem: Problem, first: int, free: Sequence[int]) -> Iterator[Meeting]:
+    """A subset with a constraint, or with marginal ones."""
     labels = problem.alive(first)
     touching = [j for j in free if not first >> j & 1 and problem.legs[j] & labels]
     for j in touching:
         yield (first,), (j,)
     for chosen in _marginals(problem, first, touching):
         yield (first,), chosen
-    near = _near(problem, first, free)
-    for second in others:
-        if first & second or not (near < 0 or problem.alive(second) & near):
-            continue
-        pair = (first, second) if first < second else (second, first)
-        if _touch(problem, pair):
-            yield pair, ()
-        for chosen in _joints(problem, pair, free, widest):
-            yield pair, chosen
+
+
+def _together(
+    problem: Problem, first: int, second: int, free: Sequence[int], widest: int
+) -> Iterator[Meeting]:
+    """Two subsets, or two around some patterns."""
+    pair = (first, second) if first < second else (second, first)
+    if _touch(problem, pair):
+        yield pair, ()
+    for chosen in _joints(problem, pair, free, widest):
+        yield pair, chosen
 
 
 def _marginals(

@@ -77,7 +77,7 @@ def kept(options: argparse.Namespace) -> dict[tuple[str, str], Row]:
     if options.out is None or not options.out.exists():
         return {}
     data = files.read(options.out.parent, options.out.stem)
-    if _without_commit(data["header"]) != _without_commit(_header(options)):
+    if _comparable(data["header"]) != _comparable(_header(options)):
         raise SystemExit(f"{options.out}: of another machine or of other settings")
     rows = [
         Row(name, what, times and tuple(times)) for name, what, times in data["rows"]
@@ -97,5 +97,8 @@ def _header(options: argparse.Namespace) -> dict[str, Any]:
     return header(**{name: getattr(options, name) for name in SETTINGS})
 
 
-def _without_commit(found: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in found.items() if name != "commit"}
+def _comparable(found: dict[str, Any]) -> dict[str, Any]:
+    """What rows of one table share: not which layers, nor the commit."""
+    return {
+        name: value for name, value in found.items() if name not in ("commit", "every")
+    }

@@ -88,15 +88,23 @@ def spread(
     """
     if team.together < 2:
         return None
-    found = [one for one in _ways(planned, itemsize, team) if _fits(one, limit)]
-    best = min(found, key=lambda one: one.seconds, default=None)
+    best = cheapest(planned, itemsize, team, limit)
     if best is None or best.seconds > GAIN * planned.seconds:
         return None
     return best
 
 
-def _fits(planned: Planned, limit: int | None) -> bool:
-    return limit is None or planned.peak <= limit
+def cheapest(
+    planned: Planned, itemsize: int, team: Team, limit: int | None = None
+) -> Planned | None:
+    """The best blocks for a team, whether or not they pay; None where there are none
+    within the limit."""
+    found = [
+        one
+        for one in _ways(planned, itemsize, team)
+        if limit is None or one.peak <= limit
+    ]
+    return min(found, key=lambda one: one.seconds, default=None)
 
 
 def _ways(planned: Planned, itemsize: int, team: Team) -> Iterator[Planned]:

@@ -23,6 +23,7 @@ COMMANDS = {
     "regret": "benchmarks.regret",
     "tuned": "benchmarks.tuned",
     "spread": "benchmarks.spread",
+    "workers": "benchmarks.workers",
     "hyper": "benchmarks.hyper",
     "bound": "benchmarks.bound",
     "norms": "benchmarks.norms",

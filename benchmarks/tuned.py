@@ -5,7 +5,8 @@
 Tunes the layers of four networks as ``tnconv tune`` does (what the store holds already
 is left), lets a second process find every plan without a search, and then times default
 and tuned plans side by side, the default plan twice: that is the noise. Prints
-Markdown; ``docs/tune.md`` has what it printed.
+Markdown; ``docs/tune.md`` has what it printed. A run that was ended goes on from its
+store and, for what it had measured anew, from ``--out``.
 """
 
 from __future__ import annotations
@@ -15,25 +16,22 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import tnconv
-from benchmarks.compact import digits
-from benchmarks.environment import fix_threads, header
+from benchmarks.environment import fix_threads
 from benchmarks.layers import DATA
 from benchmarks.measure import alternate
-from benchmarks.table import table
+from benchmarks.tuned_rows import Row, keep, kept, summary
 from tnconv.execution.calibrate import measurable
 from tnconv.execution.expression import Expression, clear_caches
 from tnconv.execution.registry import backend as backend_named
 from tnconv.store.adapt import adapted
 from tnconv.store.canonical import canonical
 from tnconv.tuning.layers import OPERATIONS, read_layer
-from tnconv.tuning.report import geomean
 from tnconv.tuning.tasks import Settings, Task, tasks_of
 
 HELP = "tuned plans against default ones, measured anew"
@@ -70,30 +68,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=int, default=8, help="plans per network")
     parser.add_argument("--again", type=float, default=0.5, help="s to measure anew")
     parser.add_argument("--store", type=Path, required=True, help="SQLite, new or not")
-    parser.add_argument("--out", type=Path, help="write the measurements as JSON")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One network: seconds of the default plan, of the same again, of the tuned one;
-    None where both plans are one program."""
-
-    title: str
-    operation: str
-    times: tuple[float, float, float] | None
-
-    @property
-    def gain(self) -> float:
-        """The default plan's time (of both measurements) over the tuned plan's."""
-        if self.times is None:
-            return 1.0
-        default, again, tuned = self.times
-        return (default * again) ** 0.5 / tuned
-
-    @property
-    def noise(self) -> float:
-        """The default plan's time over its own."""
-        return 1.0 if self.times is None else self.times[0] / self.times[1]
+    parser.add_argument("--out", type=Path, help="JSON of measurements, new or not")
 
 
 def tasks(options: argparse.Namespace) -> list[Task]:
@@ -170,16 +145,23 @@ def found_elsewhere(options: argparse.Namespace) -> int:
     return int(done.stdout)
 
 
-def measured(options: argparse.Namespace) -> Iterator[Row]:
-    """Default and tuned plans side by side, on arrays and times of their own."""
+def measured(
+    options: argparse.Namespace, known: Mapping[tuple[str, str], Row]
+) -> Iterator[Row]:
+    """Default and tuned plans side by side, on arrays and times of their own; what an
+    earlier run measured is taken as it is."""
     os.environ["TNCONV_STORE"] = "off"
     clear_caches()
     default = [found for _, found in expressions(options)]
     os.environ["TNCONV_STORE"] = str(options.store.absolute())
     clear_caches()
     for one, (task, other) in zip(default, expressions(options), strict=True):
-        times = None if is_default(task, other) else _times(one, other, options.again)
-        yield Row(task.name, task.operation, times)
+        row = known.get((task.name, task.operation))
+        if row is None:
+            same = is_default(task, other)
+            times = None if same else _times(one, other, options.again)
+            row = Row(task.name, task.operation, times)
+        yield row
 
 
 def is_default(task: Task, found: Expression) -> bool:
@@ -209,49 +191,6 @@ def _times(
     return found["default"].seconds, found["again"].seconds, found["tuned"].seconds
 
 
-def summary(rows: list[Row]) -> str:
-    """Gains by operation, their distribution, and the noise of the same run."""
-    head = (
-        *("operation", "networks", "other plan", "geometric mean", "of other plans"),
-        *("10%", "median", "90%", "best", "worst", "default again, 5% to 95%"),
-    )
-    names = list(dict.fromkeys(row.operation for row in rows))
-    body = [_line(name, [r for r in rows if r.operation == name]) for name in names]
-    lost = sorted((row for row in rows if row.times), key=lambda row: row.gain)[:5]
-    ranked = [(r.title, r.operation, f"{r.gain:.3f}", f"{r.noise:.3f}") for r in lost]
-    worst = table(("least gains", "operation", "gain", "default again"), ranked)
-    return f"{table(head, [*body, _line('all', rows)])}\n{worst}"
-
-
-def _line(name: str, rows: list[Row]) -> tuple[str, ...]:
-    gains = sorted(row.gain for row in rows)
-    other = [row for row in rows if row.times]
-    noise = sorted(row.noise for row in other) or [1.0]
-    ranks = (_rank(gains, share) for share in (0.1, 0.5, 0.9))
-    return (
-        *(name, str(len(rows)), str(len(other)), f"{geomean(gains):.3f}"),
-        f"{geomean(row.gain for row in other):.3f}",
-        *(f"{gain:.2f}" for gain in ranks),
-        *(f"{gains[-1]:.2f}", f"{gains[0]:.2f}"),
-        f"{_rank(noise, 0.05):.2f} to {_rank(noise, 0.95):.2f}",
-    )
-
-
-def _rank(ordered: list[float], share: float) -> float:
-    return ordered[round(share * (len(ordered) - 1))]
-
-
-def pack(options: argparse.Namespace, rows: list[Row]) -> str:
-    """The text that is kept: machine and settings, then a line for each network."""
-    names = ("backend", "batch", "threads", "every", "slowest", "trials")
-    head = header(**{name: getattr(options, name) for name in names})
-    lines = ",\n".join(
-        json.dumps([r.title, r.operation, r.times and [digits(t) for t in r.times]])
-        for r in rows
-    )
-    return f'{{"header": {json.dumps(head)},\n"rows": [\n{lines}\n]}}\n'
-
-
 def main(options: argparse.Namespace) -> int:
     """Tune, find, measure, print; returns the exit status."""
     fix_threads(options.threads)
@@ -260,14 +199,17 @@ def main(options: argparse.Namespace) -> int:
 
         torch.set_num_threads(options.threads)
     os.environ["TNCONV_STORE"] = "off"
+    known = kept(options)
     tune(options)
     count = found_elsewhere(options)
-    rows = list(measured(options))
+    rows = []
+    for row in measured(options, known):
+        rows.append(row)
+        if options.out:
+            keep(options, rows)
     if not rows or count != len(rows):
         print(f"{count} plans found for {len(rows)} networks", file=sys.stderr)
         return 2
     print(f"A second process found all {count} plans without a search.\n")
     print(summary(rows))
-    if options.out:
-        options.out.write_text(pack(options, rows), "utf-8")
     return 0

@@ -1,17 +1,21 @@
 """What the tests of stores share: networks, their records, and other spellings."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from tnconv import networks
 from tnconv.execution.backend import Place
-from tnconv.execution.expression import ITEMSIZE, searched
+from tnconv.execution.expression import ITEMSIZE, clear_caches, searched
 from tnconv.execution.registry import backend
 from tnconv.network import Network
 from tnconv.notation import parse
 from tnconv.options import Options, current
 from tnconv.store.canonical import canonical, renamed
+from tnconv.store.database import Database
 from tnconv.store.lookup import Job
 from tnconv.store.records import Measured, Record
 
@@ -68,3 +72,13 @@ def record_of(
 def records_of(names: Sequence[str]) -> list[Record]:
     """Records of some networks."""
     return [record_of(NETWORKS[name]) for name in names]
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """A user's store of the test's own."""
+    path = tmp_path / "plans.sqlite"
+    monkeypatch.setenv("TNCONV_STORE", str(path))
+    clear_caches()
+    yield Database(path)
+    clear_caches()

@@ -89,13 +89,20 @@ def test_choices_are_measured_and_shown(tmp_path: Path) -> None:
 def test_tuned_plans_are_found_and_measured_anew(tmp_path: Path) -> None:
     store, out = tmp_path / "plans.sqlite", tmp_path / "tuned.json"
     words = ("--only", "resnet18_256/layer4.0.downsample", "--batch", "1", "--trials")
-    printed = command(
-        *("tuned", *words, "2", "--operations", "forward", "kfac-reduce"),
-        *("--again", "0", "--store", str(store), "--out", str(out)),
-    )
+    more = ("2", "--operations", "forward", "kfac-reduce", "--again", "0")
+    files = ("--store", str(store), "--out", str(out))
+    printed = command("tuned", *words, *more, *files)
     assert "A second process found all 2 plans without a search." in printed
     assert re.search(r"\| all \| 2 \| \d \| \d+\.\d{3} \|", printed)
-    assert len(json.loads(out.read_text("utf-8"))["rows"]) == 2
+    data = json.loads(out.read_text("utf-8"))
+    assert len(data["rows"]) == 2
+    data["rows"][0][2], data["rows"][1:] = [3.0, 3.0, 1.0], []  # ended after the first
+    out.write_text(json.dumps(data), "utf-8")
+    assert "| 3.00 |" in command("tuned", *words, *more, *files)
+    rows = json.loads(out.read_text("utf-8"))["rows"]
+    assert len(rows) == 2 and rows[0][2] == [3, 3, 1]
+    other = ("--threads", "1")  # other settings, another file
+    command("tuned", *words, *more, *files, *other, status=1)
 
 
 def test_a_cluster_searches_as_one_process_does() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.test_executors import ROOM, confine, factor, inputs, wide
+from tests.blocks import ROOM, confine, factor, inputs, wide
 
 import tnconv
 from tnconv.errors import ArgumentError, WorkerError

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import multiprocessing
-import os
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import (
@@ -14,22 +10,22 @@ from concurrent.futures import (
     ThreadPoolExecutor,
 )
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.blocks import KERNEL, LIMIT, SHAPE, SPAWN, factor, inputs
 from tests.libraries import LIBRARIES, NUMPY, TORCH, Array, Library
 from tests.strategies import Limits, cases, seeds
 from tests.test_networks import built
 
 import tnconv
 from tnconv import networks
-from tnconv.errors import ArgumentError, ArrayError, WorkerError
+from tnconv.errors import ArgumentError, ArrayError
 from tnconv.execution.backend import Spreading
-from tnconv.execution.crew import AHEAD, RETRIES, Crew
+from tnconv.execution.crew import AHEAD, Crew
 from tnconv.execution.expression import expression
 from tnconv.execution.program import Loop
 from tnconv.execution.registry import backend, backend_for
@@ -41,27 +37,12 @@ from tnconv.planning.device import cpu
 from tnconv.planning.realize import assembled
 from tnconv.planning.rivals import Planned, unlimited
 
-SHAPE, KERNEL = (4, 4, 16, 16), (3, 3)
-LIMIT = 80_000
-SPAWN = multiprocessing.get_context("spawn")
-
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[ProcessPoolExecutor]:
     """Two processes that begin as a user's would."""
     with ProcessPoolExecutor(2, SPAWN) as found:
         yield found
-
-
-def factor(x: Any, executor: Any = None, limit: int | None = LIMIT) -> Any:
-    """A KFAC factor in blocks: images that are summed, or rows."""
-    with tnconv.options(memory_limit=limit, executor=executor):
-        return tnconv.kfac_input_factor(x, KERNEL, padding=1)
-
-
-def inputs(seed: int = 0) -> Array:
-    """A map of normal values."""
-    return np.random.default_rng(seed).standard_normal(SHAPE)
 
 
 def test_the_plan_of_these_tests_is_in_blocks() -> None:
@@ -184,101 +165,6 @@ def test_a_plan_in_one_piece_runs_here() -> None:
             factor(inputs(), one, None), factor(inputs(), limit=None)
         )
     assert one.sent == 0
-
-
-class Failing(ThreadPoolExecutor):
-    """Threads that fail at the third block."""
-
-    sent = 0
-
-    def submit(self, call: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
-        self.sent += 1
-        if self.sent == 3:
-            return super().submit(divmod, 1, 0)
-        return super().submit(call, *arguments, **named)
-
-
-def test_what_a_block_raises_is_raised_here_and_not_tried_again() -> None:
-    with Failing(1) as threads, pytest.raises(ZeroDivisionError):
-        factor(inputs(), threads)
-    assert threads.sent <= 3 + AHEAD
-
-
-class Dying(ProcessPoolExecutor):
-    """Processes of which one dies with the third block."""
-
-    sent = 0
-
-    def submit(self, call: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
-        self.sent += 1
-        if self.sent == 3:
-            return super().submit(die, call, arguments)
-        return super().submit(call, *arguments, **named)
-
-
-def die(call: Any, arguments: Any) -> Any:
-    """What the system does to a process that takes too much."""
-    os._exit(9)
-
-
-def test_a_process_that_dies_halfway_changes_nothing() -> None:
-    x = inputs()
-    with Dying(2, SPAWN) as processes:
-        with pytest.warns(RuntimeWarning, match="died"):
-            found = factor(x, processes)
-        assert processes.sent >= 3
-        with pytest.warns(RuntimeWarning, match="died"):  # it stays broken
-            again = factor(x, processes)
-    np.testing.assert_array_equal(found, factor(x))
-    np.testing.assert_array_equal(again, found)
-
-
-def always_dying(*arguments: Any) -> Any:
-    """A block that nobody survives."""
-    os._exit(9)
-
-
-def test_a_block_that_kills_every_worker_is_given_up(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("tnconv.execution.crew.contract_block", always_dying)
-    monkeypatch.setattr("tnconv.execution.crew.RETRIES", 1)
-    assert RETRIES > 1
-    with ProcessPoolExecutor(1, SPAWN) as processes:
-        with pytest.warns(RuntimeWarning, match="died"):
-            with pytest.raises(WorkerError, match=r"2 times.*memory_limit"):
-                factor(inputs(), processes)
-
-
-ROOM = 96 << 20
-
-
-def confine(room: int) -> None:
-    """From now on this process may take so many bytes more, and none beyond."""
-    import resource
-
-    import tnconv_backends.numpy  # noqa: F401  # its libraries are there before
-
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    limit = pages * resource.getpagesize() + room
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
-def wide(executor: Any = None, limit: int | None = None) -> Array:
-    """A factor by windows of 105 MB."""
-    x = np.random.default_rng(1).standard_normal((16, 16, 64, 64)).astype("float32")
-    how = {"forms": ("window", "gemm"), "memory_share": math.inf}
-    with tnconv.options(memory_limit=limit, executor=executor, **how):
-        return np.asarray(tnconv.kfac_input_factor(x, (5, 5), padding=2))
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs RLIMIT_AS")
-def test_a_sliced_contraction_fits_where_the_whole_does_not() -> None:
-    with ProcessPoolExecutor(2, SPAWN, confine, (ROOM,)) as confined:
-        with pytest.raises(MemoryError):
-            confined.submit(wide).result()
-        found = wide(confined, ROOM // 3)
-    np.testing.assert_allclose(found, wide(), rtol=1e-3, atol=1e-3)
 
 
 def test_what_is_no_executor_is_refused() -> None:

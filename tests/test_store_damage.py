@@ -4,22 +4,19 @@ import json
 import os
 import random
 import sqlite3
-import subprocess
-import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.damage import NETWORK, is_reported, own_store, used
 from tests.stores import NETWORKS, record_of, records_of
 
-import tnconv
 from tnconv.cli import main
 from tnconv.errors import StoreError
-from tnconv.execution.expression import clear_caches
-from tnconv.store import places, records
-from tnconv.store.database import APPLICATION, Database
+from tnconv.store import records
+from tnconv.store.database import Database
 from tnconv.store.key import canonical_text
 from tnconv.store.lines import LineFile, write_lines
 from tnconv.store.manage import Fault, verified
@@ -27,36 +24,7 @@ from tnconv.store.places import StoreWarning
 from tnconv.store.reading import BadRecordError
 from tnconv.store.records import read_record
 
-NETWORK = NETWORKS["line"]
-
-
-@pytest.fixture(autouse=True)
-def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A user's store of the test's own, which is not there yet."""
-    path = tmp_path / "plans.sqlite"
-    monkeypatch.setenv("TNCONV_STORE", str(path))
-    clear_caches()
-    places._warn.cache_clear()
-    yield path
-    clear_caches()
-
-
-def used(path: Path | None = None) -> bool:
-    """Whether the network's plan comes from a store; there never is an error."""
-    clear_caches()
-    with tnconv.options(store=[path] if path else []):
-        plan = tnconv.expression(NETWORK).plan
-    return plan.source.startswith("the store")
-
-
-def is_reported(said: str, path: Path | None = None) -> None:
-    """One warning in these words, and the network is planned."""
-    with pytest.warns(StoreWarning, match=said):
-        assert not used(path)
-    assert not used(path)  # a second warning would be an error
-
-
-# ---- records
+__all__ = ["own_store"]
 
 
 def resealed(change: Callable[[dict[str, Any]], Any]) -> str:
@@ -81,7 +49,11 @@ def change(*path: str | int, value: Any) -> Callable[[dict[str, Any]], None]:
 
 
 DEEP = json.loads("[" * 400 + "]" * 400)
+
+
 STEP = ("plan", "steps", 0)
+
+
 HOSTILE = {
     "schema": change("schema", value=2),
     "no schema": change("schema", value="1"),
@@ -178,9 +150,6 @@ def test_every_flipped_bit_of_a_record_is_found() -> None:
             read_record(line[:at] + flipped + line[at + 1 :], "")
 
 
-# ---- files of lines
-
-
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -228,174 +197,3 @@ def test_a_file_cut_off_anywhere_keeps_its_whole_lines(tmp_path: Path) -> None:
             except BadRecordError:
                 assert line == kept[-1] and line not in lines
         assert set(good) <= set(lines) and len(good) >= len(kept) - 1
-
-
-# ---- databases
-
-
-def small_database(path: Path) -> bytes:
-    """A store of one plan, its log written back."""
-    Database(path).put([record_of(NETWORK)])
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA journal_mode = DELETE")
-    connection.close()
-    return path.read_bytes()
-
-
-def survives(path: Path) -> None:
-    """A damaged store: planned, verified and written to without a crash."""
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        used()
-    assert all(issubclass(w.category, StoreWarning) for w in said)
-    list(verified(Database(path)))
-
-
-def test_truncation_at_every_place(own_store: Path) -> None:
-    whole = small_database(own_store)
-    draw = random.Random(0)
-    for length in sorted({0, 1, 15, 16, 99, 100, *draw.sample(range(len(whole)), 60)}):
-        own_store.write_bytes(whole[:length])
-        survives(own_store)
-        assert own_store.read_bytes() == whole[:length]
-
-
-@pytest.mark.sweep
-def test_truncation_at_every_byte(own_store: Path) -> None:
-    whole = small_database(own_store)
-    ((_, good),) = Database(own_store).lines()
-    for length in range(len(whole)):
-        own_store.write_bytes(whole[:length])
-        database = Database(own_store)
-        try:
-            lines = database.lines()
-        except StoreError:
-            continue
-        for _, line in lines:
-            try:
-                assert read_record(line, "").line() == good
-            except BadRecordError:
-                continue
-
-
-def test_flipped_bits_of_a_database(own_store: Path) -> None:
-    whole = small_database(own_store)
-    draw = random.Random(0)
-    ((_, good),) = Database(own_store).lines()
-    for at in [*range(0, 100, 7), *draw.sample(range(len(whole)), 60)]:
-        broken = bytearray(whole)
-        broken[at] ^= 1 << draw.randrange(8)
-        own_store.write_bytes(broken)
-        survives(own_store)
-        for item in verified(Database(own_store)):
-            assert isinstance(item, Fault) or item.line() == good
-
-
-@pytest.mark.parametrize(
-    ("pragma", "said"),
-    [
-        ("user_version = 2", "schema is 2"),
-        ("application_id = 7", "something else"),
-    ],
-)
-def test_newer_and_foreign_databases_are_left(
-    pragma: str, said: str, own_store: Path
-) -> None:
-    small_database(own_store)
-    connection = sqlite3.connect(own_store)
-    connection.execute(f"PRAGMA {pragma}")
-    connection.close()
-    before = own_store.read_bytes()
-    is_reported(said)
-    with pytest.raises(StoreError, match=said):
-        Database(own_store).put([record_of(NETWORK)])
-    assert main(["plans", "prune"]) == 2 or own_store.read_bytes() == before
-    assert own_store.read_bytes() == before
-
-
-def test_somebody_elses_database_is_left(own_store: Path) -> None:
-    connection = sqlite3.connect(own_store)
-    connection.execute("CREATE TABLE plans (holiday TEXT)")
-    connection.close()
-    before = own_store.read_bytes()
-    is_reported("something else")
-    with pytest.raises(StoreError, match="something else"):
-        Database(own_store).put([record_of(NETWORK)])
-    assert own_store.read_bytes() == before
-    assert APPLICATION == int.from_bytes(b"tncv", "big")
-
-
-def test_texts_and_folders_in_its_place_are_left(own_store: Path) -> None:
-    own_store.write_text("dear diary, " * 100)
-    is_reported("not a database")
-    with pytest.raises(StoreError, match="not a database"):
-        Database(own_store).put([record_of(NETWORK)])
-    assert own_store.read_text() == "dear diary, " * 100
-    own_store.unlink()
-    own_store.mkdir()
-    is_reported("unable to open|I/O error")
-
-
-# ---- a machine that does not let us
-
-CHILD = """
-import os, resource, sys, warnings
-from tests.stores import NETWORKS, record_of
-import tnconv
-from tnconv.errors import StoreError
-from tnconv.store.database import Database
-from pathlib import Path
-path = Path(os.environ["TNCONV_STORE"])
-record = record_of(NETWORKS["line"])
-others = [record_of(network) for network in NETWORKS.values()]
-{limit}
-try:
-    Database(path).put(others)
-except StoreError as error:
-    print("refused:", error)
-warnings.simplefilter("always")
-plan = tnconv.expression(NETWORKS["line"]).plan
-print("planned:", plan.source)
-"""
-
-
-def child(limit: str) -> str:
-    """What a process prints that is held to a limit; it never fails."""
-    paths = os.pathsep.join(filter(None, [os.getcwd(), *sys.path]))
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD.replace("{limit}", limit)],
-        env={**os.environ, "PYTHONPATH": paths},
-        capture_output=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout.decode()
-
-
-def test_a_full_disk_is_an_error_in_words_and_loses_nothing(own_store: Path) -> None:
-    Database(own_store).put([record_of(NETWORK)])
-    size = own_store.stat().st_size
-    limit = (
-        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))"
-    )
-    said = child(limit)
-    assert f"refused: {own_store}" in said and "planned: the store" in said
-    assert [type(item) for item in verified(Database(own_store))] != [Fault]
-    assert len(Database(own_store).lines()) == 1
-
-
-@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="needs setuid")
-@pytest.mark.parametrize(("mode", "found"), [(0o755, True), (0o700, False)])
-def test_without_permission_plans_are_read_or_made(
-    mode: int, found: bool, own_store: Path, tmp_path: Path
-) -> None:
-    for folder in [tmp_path, *tmp_path.parents][:3]:
-        os.chmod(folder, 0o755)
-    Database(own_store).put([record_of(NETWORK)])
-    own_store.chmod(0o644)
-    os.chmod(tmp_path, mode)
-    said = child("os.setgid(65534); os.setuid(65534)")
-    assert "refused:" in said
-    assert ("planned: the store" in said) is found
-    assert len(Database(own_store).lines()) == 1

@@ -7,7 +7,9 @@ import pytest
 
 from tnconv.execution.expression import clear_caches
 from tnconv.options import current
+from tnconv.store.database import Database
 from tnconv.store.key import constraints_of
+from tnconv.store.lines import LineFile
 from tnconv.tuning import clock
 from tnconv.tuning.layers import read_layer
 from tnconv.tuning.tasks import Task
@@ -39,6 +41,11 @@ def task(at: int = 0, operation: str = "forward", **more: Any) -> Task:
     constraints = constraints_of(current())
     network = layer.network(operation)
     return Task(layer.name, operation, network, constraints=constraints, **more)
+
+
+def keys(place: Database | LineFile) -> set[str]:
+    """The keys of all plans in a store."""
+    return {key for key, _ in place.lines()}
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import math
 import random
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -81,6 +82,47 @@ def test_a_plan_that_is_fast_now_and_then_does_not_win() -> None:
     assert lucky.other == 0.5 and not lucky.won
     assert Heat.of([even, even, [0.5, 0.9, 0.9, 0.9, 1.2]]).won
     assert not Race((lucky,) * HEATS).won
+
+
+def test_a_plan_that_is_fast_by_what_the_heap_held_does_not_win(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held, trimmed = [True], list[int]()
+
+    def trim() -> None:
+        trimmed.append(len(trimmed))
+        held[0] = False
+
+    draw, even = random.Random(0), Scripted(lambda: 1.0)
+    lucky = Scripted(lambda: 0.5 if held[0] else 1.5)
+    monkeypatch.setattr(heats, "trim_heap", lambda: None)
+    assert raced(even, lucky, 1.0, draw).won
+    monkeypatch.setattr(heats, "trim_heap", trim)
+    assert not raced(even, lucky, 1.0, draw).won
+    assert raced(even, Scripted(lambda: 0.5), 1.0, draw).won
+    assert len(trimmed) == HEATS + 2  # two lost heats are enough
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_a_trimmed_heap_is_given_back() -> None:
+    if clock._trimmer() is None:
+        pytest.skip("the C library gives nothing back")
+    import ctypes
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1])
+
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    blocks = [libc.malloc(100_000) for _ in range(401)]  # below what is mapped alone
+    last = blocks.pop()  # lies above them
+    for block in blocks:
+        ctypes.memset(block, 1, 100_000)
+        libc.free(block)
+    before = resident()
+    clock.trim_heap()
+    libc.free(last)
+    assert resident() < before - 5000  # of some 9700 pages
 
 
 def test_calls_take_turns_in_changing_order(monkeypatch: pytest.MonkeyPatch) -> None:

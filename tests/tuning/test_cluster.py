@@ -124,6 +124,67 @@ def test_the_command_finds_the_scheduler(
     assert len(Database(out).lines()) == 1
 
 
+def pretend(name: str | None) -> None:
+    """From now on a worker's processor has another name; its own again for None."""
+    from tnconv.planning import device
+
+    own = getattr(device, "own_model", device.cpu_model)
+    device.own_model = own  # type: ignore[attr-defined]
+    device.cpu_model = own if name is None else lambda: name  # type: ignore[assignment]
+
+
+@pytest.fixture
+def mixed(client: Any) -> Iterator[Any]:
+    """Workers of two device classes."""
+    first = sorted(client.run(os.getpid))[0]
+    client.run(pretend, "another processor", workers=[first])
+    yield client
+    client.run(pretend, None)
+
+
+def test_every_class_of_a_cluster_is_tuned_for(mixed: Any, own_store: Path) -> None:
+    how: dict[str, Any] = {"trials": 2, "operations": ["forward"], "executor": mixed}
+    report = tnconv.tune(LAYERS, **how)
+    assert not report.failures and len(report.outcomes) == 4
+    assert len(report.devices()) == 2 and set(report.devices().values()) == {2}
+    records = [read_record(line, "") for _, line in Database(own_store).lines()]
+    assert len({record.key.digest for record in records}) == 4
+    models = sorted(record.key.device.model for record in records)
+    assert models.count("another processor") == 2 and len(set(models)) == 2
+    for outcome in report.outcomes:  # filed under the class that timed it
+        assert str(read_record(outcome.line, "").key.device) == outcome.device
+    again = tnconv.tune(LAYERS, **how)
+    assert again.known == 4 and not again.outcomes
+
+
+def test_the_command_tunes_for_every_class(
+    mixed: Any, tmp_path: Path, capsys: Any
+) -> None:
+    path, out = tmp_path / "layers.toml", tmp_path / "plans.sqlite"
+    path.write_text(
+        "[[layers]]\nin_channels = 2\nout_channels = 3\ninput_size = [9]\n"
+        "kernel_size = 3\n"
+    )
+    command = ["tune", str(path), "--trials", "2", "--out", str(out)]
+    more = ["--operations", "forward", "--scheduler", mixed.scheduler.address]
+    assert main([*command, *more]) == 0
+    printed = capsys.readouterr().out
+    assert "timed on another processor, 1 thread: 1" in printed
+    assert printed.count("timed on ") == 2 and len(Database(out).lines()) == 2
+
+
+def failing(backend: str, dtype: str, device: str | None) -> str:
+    """A worker that cannot say what it is."""
+    raise ImportError(backend)
+
+
+def test_workers_that_do_not_say_their_class_are_given_any_task(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tnconv.tuning.cluster.class_of", failing)
+    assert team(client).each([task(0)]) == [task(0)]
+
+
 def test_no_scheduler_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     from tnconv.tuning import cluster as module
 

@@ -94,11 +94,12 @@ def options(**changes: Any) -> Iterator[Options]:
         watch: a function that is called with every network that is planned inside,
             or called there for the first time, the place of its arrays and its options
             (:func:`tnconv.record` is one); derivatives are told of whenever they come.
-        executor: who contracts the blocks of plans that are cut (``memory_limit`` is
-            what cuts them, and then holds for each worker): a
-            ``dask.distributed.Client``, or an executor of ``concurrent.futures``. A
-            plan in one piece runs here. What a worker that dies had is contracted by
-            another, and all executors give the same bits.
+        executor: who contracts the blocks of plans (``memory_limit`` then holds for
+            each worker): a ``dask.distributed.Client``, or an executor of
+            ``concurrent.futures``. A plan that no limit cuts is cut for the workers
+            where they are predicted to need less time, and runs here elsewhere. What a
+            worker that dies had is contracted by another; the same blocks give the
+            same bits, whoever contracts them.
 
     Raises:
         ArgumentError: a name or a value is not known.

@@ -21,6 +21,7 @@ class DaskBackend(ArrayAPIBackend):
     """Arrays of ``dask.array``; results are lazy."""
 
     name = "dask"
+    spreads = False
 
     def accepts(self, kind: type) -> bool:
         """Dask's arrays."""

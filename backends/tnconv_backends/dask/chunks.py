@@ -22,7 +22,7 @@ from tnconv.execution.expression import planned_expression
 from tnconv.execution.program import Slices
 from tnconv.execution.registry import backend_for
 from tnconv.network import Input, Network, Reindex
-from tnconv.options import Options
+from tnconv.options import Options, changed
 from tnconv.planning.blocks import CutBlock, cut_labels, part_of
 from tnconv.splice import splice_all
 
@@ -120,7 +120,8 @@ def _task(part: CutBlock, options: Options, given: Mapping[str, Array]) -> Array
     kind: Any = type(meta)
     inner = backend_for(kind)
     place: Place = inner.place(meta)
-    program = planned_expression(part.network, inner, place, options).planned.program
+    alone = changed(options, {"executor": None})  # inside a task nothing is given away
+    program = planned_expression(part.network, inner, place, alone).planned.program
     task = dask.delayed(contract_block, pure=True)(inner.name, program, reads)
     return da.from_delayed(task, program.shape, meta=meta)
 

@@ -84,7 +84,10 @@ class Measurable(Backend, Protocol):
 
 @runtime_checkable
 class Spreading(Backend, Protocol):
-    """A backend that leaves the blocks of loops to the workers of an executor."""
+    """A backend that leaves the blocks of loops to the workers of an executor.
+
+    ``spreads`` is False where it takes an executor and needs none, as Dask's arrays.
+    """
 
     spreads: bool
 

@@ -121,6 +121,7 @@ def explain(
     expression: Expression, measure: bool = False, limit: int = 8
 ) -> Explanation:
     """What was considered for an expression: see :meth:`Expression.explain`."""
+    expression = expression.here  # plans are compared in one place
     backend = expression.backend
     place = expression.place
     if measure:

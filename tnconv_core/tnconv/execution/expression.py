@@ -39,6 +39,7 @@ class Expression:
 
     ``str(expression)`` shows the network, the rules that fired, the path with the form
     of each step, flops, bytes, the predicted peak, and where the plan came from.
+    ``spread``: whether the workers of ``options(executor=...)`` contract its blocks.
     """
 
     network: Network
@@ -48,6 +49,7 @@ class Expression:
     planned: Planned
     _compiled: BoundedCache[Run]
     place: Place
+    spread: bool = False
 
     @property
     def plan(self) -> Plan:
@@ -63,6 +65,12 @@ class Expression:
     def itemsize(self) -> int:
         """Bytes per element that the planner counts with."""
         return ITEMSIZE.get(self.dtype, 8)
+
+    @property
+    def here(self) -> Expression:
+        """The same, contracted by this thread alone."""
+        options = changed(self.options, {"executor": None})
+        return planned_expression(self.network, self.backend, self.place, options)
 
     @property
     def searched(self) -> Network:
@@ -108,7 +116,8 @@ class Expression:
     def __str__(self) -> str:
         from tnconv.execution.report import report
 
-        return report(self.planned, self.backend.name, self.dtype)
+        text = report(self.planned, self.backend.name, self.dtype)
+        return f"{text}\nblocks by   the executor's workers" if self.spread else text
 
     def draw(self, path: str | None = None) -> Any:
         """Draw the network, to a picture at ``path``: :func:`tnconv.draw.draw`."""
@@ -140,6 +149,8 @@ class Expression:
                 f"options(executor=...): the backend {self.backend.name!r} gives no "
                 "blocks to workers; leave the option out for its arrays"
             )
+        if not self.spread:
+            return self.backend.compile(program, place)
         from tnconv.execution.crew import Crew
 
         crew = Crew(self.backend.name, executor)
@@ -261,14 +272,20 @@ def planned_expression(
         return replace(planned, network=network)
 
     planned = _PLANS.get_or_make(key, make)
+    there = None
+    if options.executor is not None:
+        from tnconv.execution.teams import planned_for_workers
+
+        there = planned_for_workers(planned, itemsize, backend, place, options)
     return Expression(
         network,
         backend,
         place.dtype,
         options,
-        planned,
+        there or planned,
         BoundedCache(32, shared=False),
         place,
+        there is not None,
     )
 
 

@@ -53,10 +53,10 @@ def blas_threads(environment: Mapping[str, str]) -> int:
         text = environment.get(name, "").partition(",")[0].strip()
         if text.isdecimal() and int(text):
             return int(text)
-    return _processors()
+    return processors()
 
 
-def _processors() -> int:
+def processors() -> int:
     """The processors that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from math import ceil
 from typing import Any
 
@@ -73,6 +75,28 @@ def usual(times: Sequence[float]) -> float:
     1.0
     """
     return sorted(times)[len(times) // 10]
+
+
+def trim_heap() -> None:
+    """Give the heap's free memory back to the system, where the C library does that.
+
+    How a plan's arrays fit what earlier calls left there is luck, and with large arrays
+    it may double a time: pages are faulted in by every call, or by none.
+    """
+    trim = _trimmer()
+    if trim is not None:
+        trim(0)
+
+
+@cache
+def _trimmer() -> Callable[[int], int] | None:
+    """The function of glibc; other libraries have none."""
+    if not sys.platform.startswith("linux"):
+        return None
+    import ctypes
+
+    found: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    return found
 
 
 @contextmanager

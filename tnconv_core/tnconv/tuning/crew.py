@@ -21,7 +21,10 @@ from concurrent.futures import (
 from math import inf
 from multiprocessing import get_context, parent_process
 from time import monotonic
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from tnconv.tuning.tasks import Task
 
 Function = Callable[..., Any]
 Arguments = tuple[Any, ...]
@@ -39,6 +42,10 @@ class Crew(Protocol):
     batch: int | None
     hosts: int
 
+    def each(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """The tasks, once for each device class where there are several."""
+        ...
+
     def answers(
         self, function: Function, arguments: Sequence[Arguments], until: float = inf
     ) -> Iterator[Answer]:
@@ -52,6 +59,10 @@ class Alone:
 
     batch: int | None = 1
     hosts = 1
+
+    def each(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """See :class:`Crew`; this process has one class."""
+        return tasks
 
     def answers(
         self, function: Function, arguments: Sequence[Arguments], until: float = inf
@@ -89,6 +100,10 @@ class Team:
     def __exit__(self, *_: object) -> None:
         if self.renewed is not None:
             self.executor.shutdown(wait=True, cancel_futures=True)
+
+    def each(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """See :class:`Crew`; nobody says that these workers differ."""
+        return tasks
 
     def answers(
         self, function: Function, arguments: Sequence[Arguments], until: float = inf

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import median
 
-from tnconv.tuning.clock import Timed, in_turn, usual
+from tnconv.tuning.clock import Timed, in_turn, trim_heap, usual
 
 #: races of one pair, and how many of them the faster one has to win
 HEATS, WON = 7, 6
@@ -101,10 +101,14 @@ class Race:
 
 def raced(default: Timed, other: Timed, seconds: float, draw: random.Random) -> Race:
     """A race of about so many seconds, or less where it is lost before. The default
-    plan runs twice in every heat, so that noise is known beside what it disturbs."""
+    plan runs twice in every heat, so that noise is known beside what it disturbs; and
+    every heat begins with an empty heap, so that no plan wins by what lay there."""
     heats: list[Heat] = []
     three, end = (default, default, other), time.perf_counter() + OVERTIME * seconds
     while len(heats) < HEATS and sum(not heat.won for heat in heats) <= HEATS - WON:
+        trim_heap()
+        for call in (default, other):  # finds its memory anew
+            call.clocked()
         times = in_turn(three, seconds / HEATS, LEAST, draw)
         heats.append(Heat.of(times))
         if time.perf_counter() > end:

@@ -42,7 +42,8 @@ class Report:
     def gains(self, limit: int = LISTED) -> list[tuple[str, ...]]:
         """Rows of the largest gains."""
         won = sorted((o for o in self.outcomes if o.won), key=lambda o: -o.gain)
-        return [_row(outcome) for outcome in won[:limit]]
+        several = len(self.devices()) > 1
+        return [_row(outcome, several) for outcome in won[:limit]]
 
     def devices(self) -> dict[str, int]:
         """How many networks were timed on each device class."""
@@ -112,9 +113,9 @@ def _summed(name: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     return name, str(len(gains)), str(won), f"{mean:.2f}x", f"{most:.2f}x"
 
 
-def _row(outcome: Outcome) -> tuple[str, ...]:
+def _row(outcome: Outcome, several: bool) -> tuple[str, ...]:
     return (
-        outcome.title,
+        f"{outcome.title} ({outcome.device})" if several else outcome.title,
         f"{outcome.default * 1e3:.3f}",
         f"{outcome.seconds * 1e3:.3f}",
         f"{outcome.gain:.2f}x",

@@ -68,7 +68,7 @@ class Tuning:
 
     def run(self, tasks: Sequence[Task]) -> Report:
         """Tune everything that the time is enough for."""
-        todo = self._todo(tasks)
+        todo = self._todo(self.crew.each(tasks))
         self.total = 2 * len(todo)
         for batch in _batches(todo, self.crew.batch):
             listings = dict(self._listings(batch))

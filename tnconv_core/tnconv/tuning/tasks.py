@@ -24,7 +24,10 @@ WIDTH = 48
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A network to tune. It is plain data, so that it travels to other processes."""
+    """A network to tune. It is plain data, so that it travels to other processes.
+
+    ``where``: the device class to tune it for, where a crew has several.
+    """
 
     name: str
     operation: str
@@ -33,11 +36,13 @@ class Task:
     dtype: str = "float32"
     device: str | None = None
     constraints: Mapping[str, Any] = field(default_factory=dict)
+    where: str = ""
 
     @property
     def title(self) -> str:
-        """Name and operation."""
-        return f"{self.name} {self.operation}".strip()
+        """Name and operation, and the device class where it is one of several."""
+        where = f"({self.where})" if self.where else ""
+        return " ".join(filter(None, (self.name, self.operation, where)))
 
     @property
     def form(self) -> Network:

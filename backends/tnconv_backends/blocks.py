@@ -1,4 +1,7 @@
-"""The blocks of a loop, one after another: contracted here, or by a crew."""
+"""The blocks of a loop, one after another: contracted here, or by a crew.
+
+Here a block whose last step can puts its result where the loop has it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tnconv.execution.crew import Crew
+from tnconv.execution.landing import begun, needs
 from tnconv.execution.parcels import MOST, parcels
 from tnconv.execution.program import Block, Loop, Program, Shape, Slices
 
@@ -21,18 +25,43 @@ Cut = tuple[slice, ...] | None
 def block_results(
     kernels: Kernels, step: Loop, shapes: Sequence[Shape]
 ) -> tuple[Loop, Callable[..., Iterator[Array]]]:
-    """The loop whose blocks say where results belong, and a function of its sources
-    that yields these in that order."""
+    """The loop whose blocks say where results belong, and a function of its result and
+    its sources that yields these in that order; None for one that is where it belongs.
+    """
     if kernels.crew is not None and step.sources:
         return _spread(kernels, kernels.crew, step, shapes)
     bodies = [kernels.bind_program(body) for body in step.bodies]
-    turns = [(bodies[block.body], cuts(block.reads, shapes)) for block in step.blocks]
+    landing = _landing(kernels, step)
+    turns = [
+        (landing.get((block.body, added)), block, cuts(block.reads, shapes))
+        for block, added in zip(step.blocks, begun(step), strict=True)
+    ]
 
-    def run(*sources: Array) -> Iterator[Array]:
-        for body, reads in turns:
-            yield body(parts(sources, reads))
+    def run(total: Array, *sources: Array) -> Iterator[Array]:
+        for lands, block, reads in turns:
+            if lands is None:
+                yield bodies[block.body](parts(sources, reads))
+            else:
+                where = cut(block.write, step.shape)
+                target = total if where is None else total[where]
+                lands([*parts(sources, reads), target])
+                yield None
 
     return step, run
+
+
+def _landing(
+    kernels: Kernels, step: Loop
+) -> dict[tuple[int, bool], Callable[[Sequence[Array]], Array]]:
+    """Bodies that take the part of the result they write, or add to, as their last
+    array; by their number and whether they add."""
+    found = {}
+    for number, body in enumerate(step.bodies):
+        kinds = needs(step, number) or set()
+        bound = {(number, added): kernels.bind_landing(body, added) for added in kinds}
+        if None not in bound.values():
+            found.update(bound)
+    return found
 
 
 def _spread(
@@ -46,7 +75,7 @@ def _spread(
         for program, reads in turns:
             yield program, [kernels.sent(x, shared) for x in parts(sources, reads)]
 
-    def run(*sources: Array) -> Iterator[Array]:
+    def run(total: Array, *sources: Array) -> Iterator[Array]:
         return crew.results(tasks(sources))
 
     blocks = tuple(Block(one.reads, one.write, at) for at, one in enumerate(sent))

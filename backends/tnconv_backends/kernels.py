@@ -7,10 +7,12 @@ that depends on shapes; what is left per call is the library's own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tnconv.execution.crew import Crew
-from tnconv.execution.liveness import analyze
+from tnconv.execution.landing import maker
+from tnconv.execution.liveness import Liveness, analyze
 from tnconv.execution.program import (
     Add,
     AddInto,
@@ -43,6 +45,7 @@ from tnconv_backends.spectral import bind_spectral
 
 Array = Any
 Kernel = Callable[..., Array]
+Line = tuple[Kernel, tuple[int, ...], tuple[int, ...]]
 
 
 class Kernels:
@@ -61,17 +64,52 @@ class Kernels:
 
     def bind_program(self, program: Program) -> Callable[[Sequence[Array]], Array]:
         """A closure that runs the program on a sequence of arrays."""
-        live, shapes = analyze(program), program.shapes
-        count, lines = len(program.inputs), []
-        for at, step in enumerate(program.steps):
-            sources = tuple(shapes[r] for r in step.sources)
-            kernel = self.bind(step, sources, live.overwrites[at])
-            lines.append((kernel, step.sources, live.drops[at]))
+        live, count = analyze(program), len(program.inputs)
+        lines = self._lines(program, live)
         result = program.result
         if live.roots[result] < count:  # never the memory of an argument
             lines.append((self.copy, (result,), ()))
             result = count + len(program.steps)
         return straight_line(count, lines, result)
+
+    def _lines(self, program: Program, live: Liveness) -> list[Line]:
+        """Every step as a kernel, the registers it reads, and those dropped after it."""
+        shapes, lines = program.shapes, []
+        for at, step in enumerate(program.steps):
+            sources = tuple(shapes[r] for r in step.sources)
+            kernel = self.bind(step, sources, live.overwrites[at])
+            lines.append((kernel, step.sources, live.drops[at]))
+        return lines
+
+    def bind_landing(
+        self, program: Program, added: bool
+    ) -> Callable[[Sequence[Array]], Array] | None:
+        """A closure that takes one array more, in one piece, and writes the result of
+        the program there, or adds it; None where the step that makes it cannot."""
+        at, count = maker(program), len(program.inputs)
+        if at is None:
+            return None
+        step = program.steps[at]
+        sources = [program.shapes[r] for r in step.sources]
+        kernel = self.landing(step, sources, added)
+        if kernel is None:
+            return None
+        before = replace(program, steps=program.steps[:at], result=count + at - 1)
+        # the array that is given stands behind the inputs, everything else moves on
+        moved = [r + (r >= count) for r in range(count + at)]
+        lines = [
+            (k, tuple([moved[r] for r in reads]), tuple([moved[r] for r in drops]))
+            for k, reads, drops in self._lines(before, analyze(program))
+        ]
+        lines.append((kernel, (count, *[moved[r] for r in step.sources]), ()))
+        return straight_line(count + 1, lines, count + 1 + at)
+
+    def landing(
+        self, step: Step, shapes: Sequence[Shape], added: bool
+    ) -> Kernel | None:
+        """A kernel that takes memory for its result first, in one piece and of any
+        shape, and writes there, or adds; None: there is none."""
+        return None
 
     def bind(self, step: Step, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """The kernel of one step."""
@@ -264,7 +302,8 @@ class Kernels:
 
         def run(*sources: Array) -> Array:
             total = None
-            for block, found in zip(step.blocks, results(*sources), strict=True):
+            every = results(None, *sources)
+            for block, found in zip(step.blocks, every, strict=True):
                 placed = embedded(self, found, block.write, step.shape)
                 total = placed if total is None else total + placed
             return self.zeros(step.shape) if total is None else total

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tnconv.execution.landing import maker
 from tnconv.execution.liveness import peaks
 from tnconv.execution.program import Program, size_of
 from tnconv.network import Network
@@ -57,6 +58,14 @@ class Charge:
         """The bytes that a program holds at its worst moment."""
         beside = workspace(self.machine, self.itemsize)
         return Held(*peaks(program, self.itemsize, beside))
+
+    def lands(self, body: Program, added: bool) -> bool:
+        """Whether a body of a loop writes, or adds, its result where the loop has it."""
+        at = maker(body)
+        if at is None:
+            return False
+        beside = workspace(self.machine, self.itemsize)(body, at)
+        return beside.landed({added}) is not None
 
     def faults(self, held: Held) -> float:
         """Seconds that the arrays take to be faulted in, as results of their size do:

@@ -73,7 +73,7 @@ class Kernels:
         return straight_line(count, lines, result)
 
     def _lines(self, program: Program, live: Liveness) -> list[Line]:
-        """Every step as a kernel, the registers it reads, and those dropped after it."""
+        """Every step as a kernel, what it reads, and what is dropped after it."""
         shapes, lines = program.shapes, []
         for at, step in enumerate(program.steps):
             sources = tuple(shapes[r] for r in step.sources)
@@ -241,13 +241,14 @@ class Kernels:
     def stack(self, step: Stack, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """The library's own stack, its dimensions permuted where they are asked for in
         another order."""
-        xp, dims, order = self.xp, step.dims, step.order
-        if order == tuple(range(len(dims))):
-            return lambda *parts: xp.reshape(xp.stack(parts, axis=0), step.shape)
+        xp, dims, order, factor = self.xp, step.dims, step.order, float(step.scale)
+        turned = order != tuple(range(len(dims)))
 
         def run(*parts: Array) -> Array:
             found = xp.reshape(xp.stack(parts, axis=0), dims)
-            return xp.reshape(xp.permute_dims(found, order), step.shape)
+            found = xp.permute_dims(found, order) if turned else found
+            found = xp.reshape(found, step.shape)
+            return found if factor == 1 else found * factor
 
         return run
 

@@ -47,7 +47,6 @@ def _times(found: Array, factor: float) -> Array:
     return found
 
 
-
 def product_into(
     matmul: Kernel, step: Matmul | Gram, shapes: Sequence[Shape]
 ) -> Kernel:

@@ -126,7 +126,7 @@ class StridedKernels(Kernels):
     def landing(
         self, step: Step, shapes: Sequence[Shape], added: bool
     ) -> Kernel | None:
-        """Arrays that are stacked go there one by one; a product is multiplied there."""
+        """Arrays to stack go there one by one; a product is multiplied there."""
         if isinstance(step, Stack):
             return self._filling(step, added)
         plain = isinstance(step, Gram) or (isinstance(step, Matmul) and is_plain(step))
@@ -138,14 +138,18 @@ class StridedKernels(Kernels):
         """What copies, or adds, every array to its place in memory that is given."""
         spots, split = places(step), step.dims[step.lead :]
         memory, order = written(step), inverse(step)
+        factor, multiply = float(step.scale), self.library.multiply
 
         def fill(found: Array, *parts: Array) -> None:
             whole = found.reshape(memory).transpose(order)
             for place, part in zip(spots, parts, strict=True):
+                source = part.reshape(split)
                 if added:
-                    whole[place] += part.reshape(split)
+                    whole[place] += source if factor == 1 else source * factor
+                elif factor == 1:
+                    whole[place] = source
                 else:
-                    whole[place] = part.reshape(split)
+                    multiply(source, factor, out=whole[place])
 
         return fill
 

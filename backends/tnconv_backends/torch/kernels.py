@@ -215,16 +215,18 @@ class TorchKernels(Kernels):
 def stacked_into(step: Stack, added: bool) -> Kernel:
     """What copies, or adds, every array to its place in memory that is given."""
     spots, split = places(step), step.dims[step.lead :]
-    memory, order = written(step), inverse(step)
+    memory, order, factor = written(step), inverse(step), float(step.scale)
 
     def fill(found: Array, *parts: Array) -> None:
         whole = found.view(memory).permute(order)
         for place, part in zip(spots, parts, strict=True):
             target, source = whole[place], part.reshape(split)
             if added:
-                target.add_(source)
-            else:
+                target.add_(source if factor == 1 else source * factor)
+            elif factor == 1:
                 target.copy_(source)
+            else:
+                torch.mul(source, factor, out=target)
 
     return fill
 

@@ -1,4 +1,4 @@
-"""Bodies of a loop that put their result where the loop has it, instead of handing it over.
+"""Bodies of a loop that put their result where the loop has it.
 
 A loop's blocks write parts of one array. Where a part lies in one piece, the step that
 makes a block's result can write it there, or add it there: nothing is held beside it,

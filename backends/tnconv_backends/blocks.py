@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tnconv.execution.crew import Crew
-from tnconv.execution.landing import begun, needs
+from tnconv.execution.landing import begun
 from tnconv.execution.parcels import MOST, parcels
 from tnconv.execution.program import Block, Loop, Program, Shape, Slices
+from tnconv_backends.landing import landing_bodies
 
 if TYPE_CHECKING:
     from tnconv_backends.kernels import Kernels
@@ -31,7 +32,7 @@ def block_results(
     if kernels.crew is not None and step.sources:
         return _spread(kernels, kernels.crew, step, shapes)
     bodies = [kernels.bind_program(body) for body in step.bodies]
-    landing = _landing(kernels, step)
+    landing = landing_bodies(kernels, step)
     turns = [
         (landing.get((block.body, added)), block, cuts(block.reads, shapes))
         for block, added in zip(step.blocks, begun(step), strict=True)
@@ -48,20 +49,6 @@ def block_results(
                 yield None
 
     return step, run
-
-
-def _landing(
-    kernels: Kernels, step: Loop
-) -> dict[tuple[int, bool], Callable[[Sequence[Array]], Array]]:
-    """Bodies that take the part of the result they write, or add to, as their last
-    array; by their number and whether they add."""
-    found = {}
-    for number, body in enumerate(step.bodies):
-        kinds = needs(step, number) or set()
-        bound = {(number, added): kernels.bind_landing(body, added) for added in kinds}
-        if None not in bound.values():
-            found.update(bound)
-    return found
 
 
 def _spread(

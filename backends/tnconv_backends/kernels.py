@@ -7,11 +7,9 @@ that depends on shapes; what is left per call is the library's own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from tnconv.execution.crew import Crew
-from tnconv.execution.landing import maker
 from tnconv.execution.liveness import Liveness, analyze
 from tnconv.execution.program import (
     Add,
@@ -64,45 +62,27 @@ class Kernels:
 
     def bind_program(self, program: Program) -> Callable[[Sequence[Array]], Array]:
         """A closure that runs the program on a sequence of arrays."""
+        program = self.prepared(program)
         live, count = analyze(program), len(program.inputs)
-        lines = self._lines(program, live)
+        lines = self.lines(program, live, len(program.steps))
         result = program.result
         if live.roots[result] < count:  # never the memory of an argument
             lines.append((self.copy, (result,), ()))
             result = count + len(program.steps)
         return straight_line(count, lines, result)
 
-    def _lines(self, program: Program, live: Liveness) -> list[Line]:
-        """Every step as a kernel, what it reads, and what is dropped after it."""
+    def prepared(self, program: Program) -> Program:
+        """The program as it runs, less what means nothing to the library."""
+        return program
+
+    def lines(self, program: Program, live: Liveness, stop: int) -> list[Line]:
+        """Steps as kernels, what they read, and what is dropped after them."""
         shapes, lines = program.shapes, []
-        for at, step in enumerate(program.steps):
+        for at, step in enumerate(program.steps[:stop]):
             sources = tuple(shapes[r] for r in step.sources)
             kernel = self.bind(step, sources, live.overwrites[at])
             lines.append((kernel, step.sources, live.drops[at]))
         return lines
-
-    def bind_landing(
-        self, program: Program, added: bool
-    ) -> Callable[[Sequence[Array]], Array] | None:
-        """A closure that takes one array more, in one piece, and writes the result of
-        the program there, or adds it; None where the step that makes it cannot."""
-        at, count = maker(program), len(program.inputs)
-        if at is None:
-            return None
-        step = program.steps[at]
-        sources = [program.shapes[r] for r in step.sources]
-        kernel = self.landing(step, sources, added)
-        if kernel is None:
-            return None
-        before = replace(program, steps=program.steps[:at], result=count + at - 1)
-        # the array that is given stands behind the inputs, everything else moves on
-        moved = [r + (r >= count) for r in range(count + at)]
-        lines = [
-            (k, tuple([moved[r] for r in reads]), tuple([moved[r] for r in drops]))
-            for k, reads, drops in self._lines(before, analyze(program))
-        ]
-        lines.append((kernel, (count, *[moved[r] for r in step.sources]), ()))
-        return straight_line(count + 1, lines, count + 1 + at)
 
     def landing(
         self, step: Step, shapes: Sequence[Shape], added: bool
@@ -220,7 +200,9 @@ class Kernels:
         dims = sorted({*step.left, *step.right})
         sizes = dict(zip(step.left, shapes[0], strict=True))
         sizes |= dict(zip(step.right, shapes[1], strict=True))
-        fit = [_aligner(xp, own, dims, sizes) for own in (step.left, step.right)]
+        fit = [
+            standard.aligner(xp, own, dims, sizes) for own in (step.left, step.right)
+        ]
         dead = tuple(j for j, d in enumerate(dims) if d not in step.out)
         kept = [d for d in dims if d in step.out]
         order = tuple(kept.index(d) for d in step.out)
@@ -310,17 +292,3 @@ class Kernels:
             return self.zeros(step.shape) if total is None else total
 
         return run
-
-
-def _aligner(
-    xp: Any, own: Sequence[int], dims: Sequence[int], sizes: dict[int, int]
-) -> Callable[[Array], Array]:
-    order = sorted(range(len(own)), key=lambda j: own[j])
-    shape = tuple(sizes[d] if d in own else 1 for d in dims)
-    in_order = order == list(range(len(own)))
-
-    def run(x: Array) -> Array:
-        x = x if in_order else xp.permute_dims(x, tuple(order))
-        return xp.reshape(x, shape)
-
-    return run

@@ -129,8 +129,9 @@ class StridedKernels(Kernels):
         """Arrays to stack go there one by one; a product is multiplied there."""
         if isinstance(step, Stack):
             return self._filling(step, added)
-        plain = isinstance(step, Gram) or (isinstance(step, Matmul) and is_plain(step))
-        if added or not plain or not shapes[0][-1]:
+        if added or not isinstance(step, (Gram, Matmul)) or not shapes[0][-1]:
+            return None
+        if isinstance(step, Matmul) and not is_plain(step):
             return None
         return product_into(self.library.matmul, step, shapes)
 

@@ -91,9 +91,10 @@ def options(**changes: Any) -> Iterator[Options]:
             more are held only where that saves time, the more the more they are
             (``math.inf``: memory costs nothing). ``memory_limit`` is kept whatever it
             costs.
-        memory_target: such a share that plans keep to unless blocks take several times
-            as long; None is the operation's own: 1.2 for the input factor of
-            KFAC-expand, 0.25 for that of KFAC-reduce, else none, as ``math.inf``.
+        memory_target: such a share that plans keep to where this does not double their
+            time (1 MiB is always free); None is the operation's own: 1.2 for the input
+            factor of KFAC-expand, 0.25 for that of KFAC-reduce, else none, as
+            ``math.inf``.
         store: files that ``tnconv plans export`` wrote, whose plans are used before
             those of the user's store.
         watch: a function that is called with every network that is planned inside,

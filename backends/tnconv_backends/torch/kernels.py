@@ -61,9 +61,9 @@ Shapes = Sequence[Shape]
 class TorchKernels(Kernels):
     """Kernels for one dtype and device; right for any strides and storage offset."""
 
-    def bind_program(self, program: Program) -> Run:
-        """A closure over tensors, without the views that change nothing."""
-        return super().bind_program(without_identities(program))
+    def prepared(self, program: Program) -> Program:
+        """Without the views that change nothing."""
+        return without_identities(program)
 
     def copy(self, x: Array) -> Array:
         """Fresh contiguous memory."""
@@ -161,10 +161,6 @@ class TorchKernels(Kernels):
 
         return run
 
-    def bind_landing(self, program: Program, added: bool) -> Run | None:
-        """The same of a body without the views that change nothing."""
-        return super().bind_landing(without_identities(program), added)
-
     def landing(self, step: Step, shapes: Shapes, added: bool) -> Kernel | None:
         """Arrays that are stacked go there one by one; a product is multiplied there,
         a triangle block by block of its rows."""
@@ -174,10 +170,10 @@ class TorchKernels(Kernels):
             return None
         if isinstance(step, Gram):
             return gram_into(step, shapes, added)
-        batches = isinstance(step, Matmul) and is_plain(step) and self.matrices
-        if batches and not added and shapes[0][0] == shapes[1][0]:
-            return product_into(torch.bmm, step, shapes)
-        return None
+        if added or not isinstance(step, Matmul) or not is_plain(step):
+            return None
+        equal = self.matrices and shapes[0][:-2] == shapes[1][:-2]
+        return product_into(torch.bmm, step, shapes) if equal else None
 
     def conjugate(self, step: Conjugate, shapes: Shapes, overwrite: bool) -> Kernel:
         """Lazy: products and copies resolve it as they read."""

@@ -226,7 +226,8 @@ class Builder:
 
     def scaled(self, value: Value, scale: Fraction) -> tuple[Value, bool]:
         """Scale what was written last, if ``value`` reads it: a product or a stack at
-        next to no cost, any other array where it is, before it is seen in another shape.
+        next to no cost, any other array where it is, before it is seen in another
+        shape.
 
         Returns the value, and whether it is scaled. Integers are scaled at the very
         end, where they are rounded once.

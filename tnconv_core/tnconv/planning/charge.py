@@ -26,7 +26,8 @@ from tnconv.planning.workspace import workspace
 #: what it costs to hold as many bytes again as inputs and result, as a share of the
 #: seconds they are held
 RENT = 0.5
-#: the same beyond a target: a twentieth of inputs and result costs as much as the plan
+#: the same beyond a target, up to the plan's seconds: to keep to it, a plan may take
+#: twice the time
 STEEP = 20.0
 #: bytes that are always free: blocks of arrays this small save nobody anything
 SMALL = 1 << 20
@@ -92,5 +93,5 @@ class Charge:
     def price(self, seconds: float, held: Held) -> float:
         """Seconds, rent and faults."""
         rent = RENT * max(0.0, held.arrays - self.free) / self.given
-        rent += STEEP * max(0.0, held.peak - self.most) / self.given
-        return seconds * (1 + rent) + self.faults(held)
+        dear = STEEP * max(0.0, held.peak - self.most) / self.given
+        return seconds * (1 + rent + min(dear, 1.0)) + self.faults(held)

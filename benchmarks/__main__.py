@@ -18,6 +18,7 @@ COMMANDS = {
     "compact": "benchmarks.compact",
     "page": "benchmarks.page",
     "memory": "benchmarks.memory",
+    "held": "benchmarks.held",
     "overhead": "benchmarks.overhead",
     "planning": "benchmarks.planning",
     "regret": "benchmarks.regret",

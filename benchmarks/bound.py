@@ -168,10 +168,12 @@ def plans(case: Case, backend: str, count: int) -> tuple[list[Any], Any]:
     """Plans with different programs, the chosen one first, and the one that would be
     chosen if memory cost nothing."""
     from tnconv import expression, options
+    from tnconv.functions.curvature import TARGETS
     from tnconv.planning.candidates import candidates
     from tnconv.planning.planner import plan_network
 
-    job = expression(case.network(), backend=backend)
+    target = TARGETS.get(case.kind)
+    job = expression(case.network(), backend=backend, memory_target=target)
     machine, network = job.backend.machine(job.place), job.searched
     found = [
         candidate.planned

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.layers import select
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests import oracles
@@ -13,18 +14,20 @@ from tests.libraries import NUMPY, TORCH, Array, Library
 from tests.strategies import Case, Limits, cases, seeds
 from tests.test_networks import built
 
+import tnconv
 from tnconv import networks
-from tnconv.execution.expression import expression
+from tnconv.execution.expression import expression, searched
 from tnconv.execution.liveness import Beside, peak_bytes
 from tnconv.execution.program import Block, Loop, Program, Scale, Stack, Sum
 from tnconv.execution.registry import backend
+from tnconv.functions.curvature import TARGETS
 from tnconv.network import Network
 from tnconv.networks.unfolded import Approximation
 from tnconv.options import changed, current
 from tnconv.planning import looped as blocks
 from tnconv.planning.blocks import cut_labels
 from tnconv.planning.charge import RENT, Charge, Held
-from tnconv.planning.constants import nearest
+from tnconv.planning.constants import nearest, shipped
 from tnconv.planning.device import Device, cpu
 from tnconv.planning.looped import looped
 from tnconv.planning.machine import Machine
@@ -110,14 +113,66 @@ def test_default_plans_of_kronecker_factors_hold_little(
     given = charged_network(network, name).given
     # of one class of processors, whichever runs this: prices decide what is held
     machine = nearest(name, Device("cpu", "AMD EPYC (26/2)", 2))
-    searched = expression(network, backend=name).searched
+    network = searched(network, "float32")
+    aimed = {"memory_target": TARGETS[approximation]}
     plain, greedy = (
-        plan_network(searched, machine, 4, changed(current(), {"memory_share": share}))
-        for share in (current().memory_share, math.inf)
+        plan_network(network, machine, 4, changed(current(), changes))
+        for changes in (aimed, {"memory_share": math.inf})
     )
-    assert plain.peak <= (1.2 if approximation == "expand" else 0.25) * given
+    assert plain.peak <= TARGETS[approximation] * given
     assert plain.peak <= greedy.peak
     assert plain.seconds <= 1.2 * greedy.seconds
+
+
+@settings(max_examples=10, deadline=None)
+@given(data=st.data())
+def test_factors_of_real_layers_keep_to_their_share(data: Any) -> None:
+    """What is held, or nothing to speak of; by the constants of any processor."""
+    layers = [layer for layer in select(max_macs=4e8) if not layer.transposed]
+    layer = data.draw(st.sampled_from(layers))
+    kind = data.draw(st.sampled_from(("expand", "reduce")))
+    machines = [m for m in shipped() if m.device.kind == "cpu" and m.strided]
+    machine = data.draw(st.sampled_from(machines))
+    network = networks.kfac_input_factor(
+        (8, layer.wide[0], *layer.wide[1]),
+        layer.kernel_size,
+        approximation=kind,
+        **layer.hyper(),
+    )
+    plan, free = (
+        plan_network(searched(network, "float32"), machine, 4, changed(current(), how))
+        for how in ({"memory_target": TARGETS[kind]}, {"memory_share": math.inf})
+    )
+    charge = Charge.of(network, machine, 4, 1.0, TARGETS[kind])
+    assert plan.peak <= charge.most
+    assert plan.seconds <= 2.5 * free.seconds
+
+
+def test_the_door_of_an_operation_aims_and_options_have_the_last_word() -> None:
+    x, seen = np.ones((2, 3, 9, 9), np.float32), []
+
+    def watch(network: Network, place: Any, options: Any) -> None:
+        seen.append(options.memory_target)
+
+    with tnconv.options(watch=watch):
+        tnconv.kfac_input_factor(x, 3)
+        tnconv.kfac_input_factor(x, 3, approximation="reduce")
+        tnconv.unfold(x, (3, 3))
+        with tnconv.options(memory_target=math.inf):
+            tnconv.kfac_input_factor(x, 3)
+    assert seen == [1.2, 0.25, None, math.inf]
+
+
+def test_what_is_beyond_a_target_costs_as_much_again_at_most() -> None:
+    network = networks.conv((8, 64, 56, 56), (64, 64, 3, 3), padding=1)
+    calm = replace(nearest("torch", cpu(2)), fresh_from=math.inf)
+    charge = Charge.of(network, calm, 4, 1.0, 0.5)
+    half = charge.given // 2
+    assert charge.price(2.0, Held(0, half)) == 2.0
+    assert math.isclose(charge.price(2.0, Held(0, half + charge.given // 40)), 3.0)
+    assert charge.price(2.0, Held(0, 9 * charge.given)) == 4.0
+    assert not charge.is_free(Held(0, half + 1))
+    assert Charge.of(network, calm, 4, math.inf, 0.5).most == math.inf
 
 
 def charged_network(network: Network, name: str) -> Charge:

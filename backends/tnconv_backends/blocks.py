@@ -1,4 +1,7 @@
-"""The blocks of a loop, one after another: contracted here, or by a crew."""
+"""The blocks of a loop, one after another: contracted here, or by a crew.
+
+Here a block whose last step can puts its result where the loop has it.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tnconv.execution.crew import Crew
+from tnconv.execution.landing import begun
 from tnconv.execution.parcels import MOST, parcels
 from tnconv.execution.program import Block, Loop, Program, Shape, Slices
+from tnconv_backends.landing import landing_bodies
 
 if TYPE_CHECKING:
     from tnconv_backends.kernels import Kernels
@@ -21,16 +26,27 @@ Cut = tuple[slice, ...] | None
 def block_results(
     kernels: Kernels, step: Loop, shapes: Sequence[Shape]
 ) -> tuple[Loop, Callable[..., Iterator[Array]]]:
-    """The loop whose blocks say where results belong, and a function of its sources
-    that yields these in that order."""
+    """The loop whose blocks say where results belong, and a function of its result and
+    its sources that yields these in that order; None for one that is where it belongs.
+    """
     if kernels.crew is not None and step.sources:
         return _spread(kernels, kernels.crew, step, shapes)
     bodies = [kernels.bind_program(body) for body in step.bodies]
-    turns = [(bodies[block.body], cuts(block.reads, shapes)) for block in step.blocks]
+    landing = landing_bodies(kernels, step)
+    turns = [
+        (landing.get((block.body, added)), block, cuts(block.reads, shapes))
+        for block, added in zip(step.blocks, begun(step), strict=True)
+    ]
 
-    def run(*sources: Array) -> Iterator[Array]:
-        for body, reads in turns:
-            yield body(parts(sources, reads))
+    def run(total: Array, *sources: Array) -> Iterator[Array]:
+        for lands, block, reads in turns:
+            if lands is None:
+                yield bodies[block.body](parts(sources, reads))
+            else:
+                where = cut(block.write, step.shape)
+                target = total if where is None else total[where]
+                lands([*parts(sources, reads), target])
+                yield None
 
     return step, run
 
@@ -46,7 +62,7 @@ def _spread(
         for program, reads in turns:
             yield program, [kernels.sent(x, shared) for x in parts(sources, reads)]
 
-    def run(*sources: Array) -> Iterator[Array]:
+    def run(total: Array, *sources: Array) -> Iterator[Array]:
         return crew.results(tasks(sources))
 
     blocks = tuple(Block(one.reads, one.write, at) for at, one in enumerate(sent))

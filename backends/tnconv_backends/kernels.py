@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tnconv.execution.crew import Crew
-from tnconv.execution.liveness import analyze
+from tnconv.execution.liveness import Liveness, analyze
 from tnconv.execution.program import (
     Add,
     AddInto,
@@ -43,6 +43,7 @@ from tnconv_backends.spectral import bind_spectral
 
 Array = Any
 Kernel = Callable[..., Array]
+Line = tuple[Kernel, tuple[int, ...], tuple[int, ...]]
 
 
 class Kernels:
@@ -61,17 +62,34 @@ class Kernels:
 
     def bind_program(self, program: Program) -> Callable[[Sequence[Array]], Array]:
         """A closure that runs the program on a sequence of arrays."""
-        live, shapes = analyze(program), program.shapes
-        count, lines = len(program.inputs), []
-        for at, step in enumerate(program.steps):
-            sources = tuple(shapes[r] for r in step.sources)
-            kernel = self.bind(step, sources, live.overwrites[at])
-            lines.append((kernel, step.sources, live.drops[at]))
+        program = self.prepared(program)
+        live, count = analyze(program), len(program.inputs)
+        lines = self.lines(program, live, len(program.steps))
         result = program.result
         if live.roots[result] < count:  # never the memory of an argument
             lines.append((self.copy, (result,), ()))
             result = count + len(program.steps)
         return straight_line(count, lines, result)
+
+    def prepared(self, program: Program) -> Program:
+        """The program as it runs, less what means nothing to the library."""
+        return program
+
+    def lines(self, program: Program, live: Liveness, stop: int) -> list[Line]:
+        """Steps as kernels, what they read, and what is dropped after them."""
+        shapes, lines = program.shapes, []
+        for at, step in enumerate(program.steps[:stop]):
+            sources = tuple(shapes[r] for r in step.sources)
+            kernel = self.bind(step, sources, live.overwrites[at])
+            lines.append((kernel, step.sources, live.drops[at]))
+        return lines
+
+    def landing(
+        self, step: Step, shapes: Sequence[Shape], added: bool
+    ) -> Kernel | None:
+        """A kernel that takes memory for its result first, in one piece and of any
+        shape, and writes there, or adds; None: there is none."""
+        return None
 
     def bind(self, step: Step, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """The kernel of one step."""
@@ -182,7 +200,9 @@ class Kernels:
         dims = sorted({*step.left, *step.right})
         sizes = dict(zip(step.left, shapes[0], strict=True))
         sizes |= dict(zip(step.right, shapes[1], strict=True))
-        fit = [_aligner(xp, own, dims, sizes) for own in (step.left, step.right)]
+        fit = [
+            standard.aligner(xp, own, dims, sizes) for own in (step.left, step.right)
+        ]
         dead = tuple(j for j, d in enumerate(dims) if d not in step.out)
         kept = [d for d in dims if d in step.out]
         order = tuple(kept.index(d) for d in step.out)
@@ -203,13 +223,14 @@ class Kernels:
     def stack(self, step: Stack, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """The library's own stack, its dimensions permuted where they are asked for in
         another order."""
-        xp, dims, order = self.xp, step.dims, step.order
-        if order == tuple(range(len(dims))):
-            return lambda *parts: xp.reshape(xp.stack(parts, axis=0), step.shape)
+        xp, dims, order, factor = self.xp, step.dims, step.order, float(step.scale)
+        turned = order != tuple(range(len(dims)))
 
         def run(*parts: Array) -> Array:
             found = xp.reshape(xp.stack(parts, axis=0), dims)
-            return xp.reshape(xp.permute_dims(found, order), step.shape)
+            found = xp.permute_dims(found, order) if turned else found
+            found = xp.reshape(found, step.shape)
+            return found if factor == 1 else found * factor
 
         return run
 
@@ -264,23 +285,10 @@ class Kernels:
 
         def run(*sources: Array) -> Array:
             total = None
-            for block, found in zip(step.blocks, results(*sources), strict=True):
+            every = results(None, *sources)
+            for block, found in zip(step.blocks, every, strict=True):
                 placed = embedded(self, found, block.write, step.shape)
                 total = placed if total is None else total + placed
             return self.zeros(step.shape) if total is None else total
 
         return run
-
-
-def _aligner(
-    xp: Any, own: Sequence[int], dims: Sequence[int], sizes: dict[int, int]
-) -> Callable[[Array], Array]:
-    order = sorted(range(len(own)), key=lambda j: own[j])
-    shape = tuple(sizes[d] if d in own else 1 for d in dims)
-    in_order = order == list(range(len(own)))
-
-    def run(x: Array) -> Array:
-        x = x if in_order else xp.permute_dims(x, tuple(order))
-        return xp.reshape(x, shape)
-
-    return run

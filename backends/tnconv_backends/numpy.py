@@ -24,6 +24,7 @@ from tnconv.execution.program import (
     Scale,
     Shape,
     Spectral,
+    Step,
     Sum,
 )
 from tnconv.execution.ways import as_matrix, product_of
@@ -85,6 +86,17 @@ class NumPyKernels(StridedKernels):
             return halves(a, b) if shared else np.matmul(a, b)
 
         return scaled_product(product, step, shapes)
+
+    def landing(
+        self, step: Step, shapes: Sequence[Shape], added: bool
+    ) -> Kernel | None:
+        """Not of products that are made in blocks of rows."""
+        if isinstance(step, Matmul):
+            rows, inner, columns = *shapes[0][-2:], shapes[1][-1]
+            triangle = rows == columns and rows >= MIRRORED
+            if unpacked_rows(rows, inner, columns) < rows or triangle:
+                return None
+        return super().landing(step, shapes, added)
 
     def gram(self, step: Gram, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """NumPy knows an array times its own transpose: BLAS ``syrk``, mirrored."""

@@ -8,7 +8,7 @@ array.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
@@ -204,3 +204,18 @@ def _device(x: Array) -> Any:
     from array_api_compat import device
 
     return device(x)
+
+
+def aligner(
+    xp: Any, own: Sequence[int], dims: Sequence[int], sizes: dict[int, int]
+) -> Callable[[Array], Array]:
+    """A function that gives an array the dimensions ``dims``, 1 where it has none."""
+    order = sorted(range(len(own)), key=lambda j: own[j])
+    shape = tuple(sizes[d] if d in own else 1 for d in dims)
+    in_order = order == list(range(len(own)))
+
+    def run(x: Array) -> Array:
+        x = x if in_order else xp.permute_dims(x, tuple(order))
+        return xp.reshape(x, shape)
+
+    return run

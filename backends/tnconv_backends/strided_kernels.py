@@ -9,20 +9,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tnconv.execution.landing import begun, is_plain
 from tnconv.execution.placing import inverse, places, written
 from tnconv.execution.program import (
     AddInto,
     AxisMap,
+    Gram,
     Loop,
+    Matmul,
     MultiplySum,
     Pad,
     Shape,
     Stack,
+    Step,
     View,
 )
 from tnconv.execution.ways import around, filled
 from tnconv_backends.blocks import block_results
 from tnconv_backends.kernels import Kernel, Kernels
+from tnconv_backends.scaled import product_into
 from tnconv_backends.strided import plain_turn, strided, turns
 
 Array = Any
@@ -109,17 +114,45 @@ class StridedKernels(Kernels):
 
     def stack(self, step: Stack, shapes: Sequence[Shape], overwrite: bool) -> Kernel:
         """Each array is assigned to its place."""
-        library, spots, split = self.library, places(step), step.dims[step.lead :]
-        memory, order = written(step), inverse(step)
+        library, fill = self.library, self._filling(step, False)
 
         def run(*parts: Array) -> Array:
-            found = library.empty(memory, dtype=self.dtype)
-            whole = found.transpose(order)
-            for place, part in zip(spots, parts, strict=True):
-                whole[place] = part.reshape(split)
-            return found.reshape(step.shape)
+            found = library.empty(step.shape, dtype=self.dtype)
+            fill(found, *parts)
+            return found
 
         return run
+
+    def landing(
+        self, step: Step, shapes: Sequence[Shape], added: bool
+    ) -> Kernel | None:
+        """Arrays to stack go there one by one; a product is multiplied there."""
+        if isinstance(step, Stack):
+            return self._filling(step, added)
+        if added or not isinstance(step, (Gram, Matmul)) or not shapes[0][-1]:
+            return None
+        if isinstance(step, Matmul) and not is_plain(step):
+            return None
+        return product_into(self.library.matmul, step, shapes)
+
+    def _filling(self, step: Stack, added: bool) -> Kernel:
+        """What copies, or adds, every array to its place in memory that is given."""
+        spots, split = places(step), step.dims[step.lead :]
+        memory, order = written(step), inverse(step)
+        factor, multiply = float(step.scale), self.library.multiply
+
+        def fill(found: Array, *parts: Array) -> None:
+            whole = found.reshape(memory).transpose(order)
+            for place, part in zip(spots, parts, strict=True):
+                source = part.reshape(split)
+                if added:
+                    whole[place] += source if factor == 1 else source * factor
+                elif factor == 1:
+                    whole[place] = source
+                else:
+                    multiply(source, factor, out=whole[place])
+
+        return fill
 
     def multiply_sum(
         self, step: MultiplySum, shapes: Sequence[Shape], overwrite: bool
@@ -135,20 +168,20 @@ class StridedKernels(Kernels):
         box, library = filled(step), self.library
         make = library.zeros if box is None else library.empty
         edges = around(box, step.shape) if box else ()
-        begun: set[object] = set()
-        spots = []
-        for block in step.blocks:
-            where = tuple([slice(a, b) for a, b in block.write])
-            spots.append((where, box is None or block.write in begun))
-            begun.add(block.write)
+        spots = [
+            (tuple([slice(a, b) for a, b in block.write]), again)
+            for block, again in zip(step.blocks, begun(step), strict=True)
+        ]
 
         def run(*sources: Array) -> Array:
             total = make(step.shape, dtype=self.dtype)
             for edge in edges:
                 total[edge] = 0
             place = iter(spots)
-            for part in results(*sources):
+            for part in results(total, *sources):
                 where, again = next(place)
+                if part is None:  # it is there
+                    continue
                 if again:
                     total[where] += part
                 else:

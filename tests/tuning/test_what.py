@@ -51,6 +51,18 @@ def test_a_record_gives_the_networks_that_calls_give(operation: str) -> None:
     assert layer.network(operation) == BUILT[operation]
 
 
+def test_plans_of_a_record_are_kept_as_the_public_function_looks_them_up() -> None:
+    settings = Settings(operations=("forward", "kfac-expand", "kfac-reduce"))
+    tasks = list(tasks_of([RECORD], settings))
+    aims = [options_of(task.constraints).memory_target for task in tasks]
+    assert aims == [None, 1.2, 0.25]
+    seen = []
+    with tnconv.options(watch=lambda network, place, options: seen.append(options)):
+        x = np.ones(X, np.float32)
+        tnconv.kfac_input_factor(x, (3, 3), approximation="reduce", **HYPER)
+    assert seen == [options_of(tasks[2].constraints)]
+
+
 def test_transposed_layers() -> None:
     record = {**RECORD, "transposed": True, "output_padding": 1, "batch": 3}
     layer = read_layer(record, batch=2)

@@ -29,6 +29,7 @@ class Options:
     long "hyper" searches. ``forms``: names of those that may be used (all).
     ``memory_limit``: bytes allocated beyond inputs and result at any moment.
     ``memory_share``: what may be held beyond them at no charge, as a share of them.
+    ``memory_target``: the share that more is hardly ever held than (the operation's).
     ``alternatives``: whether networks that are not simplified are priced as well.
     ``store``: files of plans that are looked up before the user's store.
     ``watch``: told of every network that is planned.
@@ -46,6 +47,7 @@ class Options:
     trials: int = 64
     seed: int = 0
     search_seconds: float | None = None
+    memory_target: float | None = None
 
     @property
     def plain(self) -> Options:
@@ -89,6 +91,10 @@ def options(**changes: Any) -> Iterator[Options]:
             more are held only where that saves time, the more the more they are
             (``math.inf``: memory costs nothing). ``memory_limit`` is kept whatever it
             costs.
+        memory_target: such a share that plans keep to where this does not double their
+            time (1 MiB is always free); None is the operation's own: 1.2 for the input
+            factor of KFAC-expand, 0.25 for that of KFAC-reduce, else none, as
+            ``math.inf``.
         store: files that ``tnconv plans export`` wrote, whose plans are used before
             those of the user's store.
         watch: a function that is called with every network that is planned inside,
@@ -136,13 +142,9 @@ def _check(values: dict[str, Any]) -> None:
         raise ArgumentError(
             f"options: alternatives is True or False, got {values['alternatives']!r}"
         )
-    share = values["memory_share"]
-    if isinstance(share, bool) or not isinstance(share, int | float) or not share >= 0:
-        raise ArgumentError(
-            "options: memory_share is a number from 0 (a share of inputs plus result; "
-            f"math.inf: no charge), got {share!r}"
-        )
-    values["memory_share"] = float(share)
+    values["memory_share"] = _share("memory_share", values["memory_share"])
+    if values["memory_target"] is not None:
+        values["memory_target"] = _share("memory_target", values["memory_target"])
     limit = values["memory_limit"]
     if limit is not None:
         if isinstance(limit, bool) or not hasattr(limit, "__index__") or limit < 0:
@@ -155,6 +157,16 @@ def _check(values: dict[str, Any]) -> None:
         raise ArgumentError(f"options: watch is a function, got {values['watch']!r}")
     check_executor(values["executor"])
     _check_effort(values)
+
+
+def _share(name: str, share: Any) -> float:
+    """A share of inputs plus result, as a float."""
+    if isinstance(share, bool) or not isinstance(share, int | float) or not share >= 0:
+        raise ArgumentError(
+            f"options: {name} is a number from 0 (a share of inputs plus result; "
+            f"math.inf: no charge), got {share!r}"
+        )
+    return float(share)
 
 
 def _check_effort(values: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from tnconv.execution.landing import begun, is_plain
 from tnconv.execution.placing import inverse, places, written
 from tnconv.execution.program import (
     Add,
@@ -32,7 +33,7 @@ from tnconv.execution.program import (
 from tnconv.execution.ways import filled
 from tnconv_backends.blocks import block_results, cut
 from tnconv_backends.kernels import Kernel, Kernels
-from tnconv_backends.scaled import scaled_gram, scaled_product
+from tnconv_backends.scaled import product_into, scaled_gram, scaled_product
 from tnconv_backends.spectral import bind_spectral
 from tnconv_backends.torch.gather import bind_gather
 from tnconv_backends.torch.native import bind_native
@@ -42,6 +43,7 @@ from tnconv_backends.torch.products import (
     bind_gram,
     bind_matmul,
     bind_multiply_sum,
+    gram_into,
     packed_matmul,
 )
 from tnconv_backends.torch.views import (
@@ -59,9 +61,9 @@ Shapes = Sequence[Shape]
 class TorchKernels(Kernels):
     """Kernels for one dtype and device; right for any strides and storage offset."""
 
-    def bind_program(self, program: Program) -> Run:
-        """A closure over tensors, without the views that change nothing."""
-        return super().bind_program(without_identities(program))
+    def prepared(self, program: Program) -> Program:
+        """Without the views that change nothing."""
+        return without_identities(program)
 
     def copy(self, x: Array) -> Array:
         """Fresh contiguous memory."""
@@ -150,17 +152,28 @@ class TorchKernels(Kernels):
 
     def stack(self, step: Stack, shapes: Shapes, overwrite: bool) -> Kernel:
         """Each array is copied to its place."""
-        spots, split = places(step), step.dims[step.lead :]
-        memory, order = written(step), inverse(step)
+        fill = stacked_into(step, False)
 
         def run(*parts: Array) -> Array:
-            found = fresh(parts[0], memory)
-            whole = found.permute(order)
-            for place, part in zip(spots, parts, strict=True):
-                whole[place].copy_(part.reshape(split))
-            return found.view(step.shape)
+            found = fresh(parts[0], step.shape)
+            fill(found, *parts)
+            return found
 
         return run
+
+    def landing(self, step: Step, shapes: Shapes, added: bool) -> Kernel | None:
+        """Arrays that are stacked go there one by one; a product is multiplied there,
+        a triangle block by block of its rows."""
+        if isinstance(step, Stack):
+            return stacked_into(step, added)
+        if not shapes or not shapes[0][-1]:
+            return None
+        if isinstance(step, Gram):
+            return gram_into(step, shapes, added)
+        if added or not isinstance(step, Matmul) or not is_plain(step):
+            return None
+        equal = self.matrices and shapes[0][:-2] == shapes[1][:-2]
+        return product_into(torch.bmm, step, shapes) if equal else None
 
     def conjugate(self, step: Conjugate, shapes: Shapes, overwrite: bool) -> Kernel:
         """Lazy: products and copies resolve it as they read."""
@@ -169,19 +182,21 @@ class TorchKernels(Kernels):
     def loop(self, step: Loop, shapes: Shapes, overwrite: bool) -> Kernel:
         """Each block assigns its part, or adds to a part that was begun."""
         step, results = block_results(self, step, shapes)
-        box, begun, spots = filled(step), set[object](), []
-        for block in step.blocks:
-            again = box is None or block.write in begun
-            spots.append((cut(block.write, step.shape), again))
-            begun.add(block.write)
+        box = filled(step)
+        spots = [
+            (cut(block.write, step.shape), again)
+            for block, again in zip(step.blocks, begun(step), strict=True)
+        ]
         clear = zeroing(box, step.shape)
 
         def run(*sources: Array) -> Array:
             total = torch.empty(step.shape, dtype=self.dtype, device=self.device)
             clear(advised(total))
             place = iter(spots)
-            for part in results(*sources):
+            for part in results(total, *sources):
                 where, again = next(place)
+                if part is None:  # it is there
+                    continue
                 target = total if where is None else total[where]
                 if again:
                     target.add_(part)
@@ -191,6 +206,25 @@ class TorchKernels(Kernels):
             return total
 
         return run
+
+
+def stacked_into(step: Stack, added: bool) -> Kernel:
+    """What copies, or adds, every array to its place in memory that is given."""
+    spots, split = places(step), step.dims[step.lead :]
+    memory, order, factor = written(step), inverse(step), float(step.scale)
+
+    def fill(found: Array, *parts: Array) -> None:
+        whole = found.view(memory).permute(order)
+        for place, part in zip(spots, parts, strict=True):
+            target, source = whole[place], part.reshape(split)
+            if added:
+                target.add_(source if factor == 1 else source * factor)
+            elif factor == 1:
+                target.copy_(source)
+            else:
+                torch.mul(source, factor, out=target)
+
+    return fill
 
 
 def without_identities(program: Program) -> Program:

@@ -11,6 +11,7 @@ import torch
 from tnconv.execution.program import Gram, Matmul, MultiplySum, Shape
 from tnconv.execution.ways import Matrices, matrices_of, row_blocks
 from tnconv_backends.kernels import Kernel
+from tnconv_backends.scaled import gram_scales
 from tnconv_backends.torch.pages import fresh, into_fresh
 
 Tensor = Any
@@ -114,12 +115,39 @@ def bind_gram(step: Gram, shapes: Sequence[Shape]) -> Kernel:
                 torch.matmul(part, rest, out=target)
             else:
                 target.copy_(torch.matmul(part, rest))
-            corner = target[..., : stop - start].triu_()
-            corner.add_(corner.triu(1).mT)
-            found[..., stop:, start:stop] = target[..., stop - start :].mT
+            _mirror(found, start, stop)
         return found
 
     return run
+
+
+def gram_into(step: Gram, shapes: Sequence[Shape], added: bool) -> Kernel:
+    """The same in memory that is given first, where it is written or added."""
+    blocks = row_blocks(shapes[0][-2])
+    before, after = gram_scales(step, shapes)
+
+    def run(target: Tensor, a: Tensor) -> None:
+        found = target.view(step.shape)
+        a = a if before == 1 else a * before
+        for start, stop in blocks:
+            part = torch.matmul(a[..., start:stop, :], a[..., start:, :].mT)
+            part = part if after == 1 else part.mul_(after)
+            place = found[..., start:stop, start:]
+            if added:
+                place.add_(part)
+            else:
+                place.copy_(part)
+            del part
+            _mirror(found, start, stop)
+
+    return run
+
+
+def _mirror(found: Tensor, start: int, stop: int) -> None:
+    """What lies below the diagonal beside and under some rows, from what is above."""
+    corner = found[..., start:stop, start:stop].triu_()
+    corner.add_(corner.triu(1).mT)
+    found[..., stop:, start:stop] = found[..., start:stop, stop:].mT
 
 
 def packed_matmul(a: Tensor, b: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tnconv.execution.landing import maker, needs
 from tnconv.execution.program import (
     Add,
     AddInto,
@@ -25,10 +26,19 @@ BLOCK, COPIES = -1, -2
 
 class Beside(NamedTuple):
     """Bytes that a step allocates beside its result: copies of what it reads, and what
-    the library needs within."""
+    the library needs within; and instead of a result, where it writes or adds what it
+    makes to memory that a loop has already (None: it cannot)."""
 
     copies: int = 0
     within: int = 0
+    written: int | None = None
+    added: int | None = None
+
+    def landed(self, kinds: set[bool]) -> int | None:
+        """The most instead of a result, where it is written (False) or added (True)."""
+        found = [self.added if added else self.written for added in kinds]
+        known = [nbytes for nbytes in found if nbytes is not None]
+        return max(known, default=0) if len(known) == len(found) else None
 
 
 #: what the step at a place of a program allocates beside its result
@@ -145,11 +155,21 @@ def held_bytes(
 def _block_bytes(loop: Loop, itemsize: int, workspace: Workspace) -> tuple[int, int]:
     """What the largest block holds, its result too: arrays, and in all."""
     arrays = peak = 0
-    for body in loop.bodies:
-        result = size_of(body.shape) * itemsize
+    for number, body in enumerate(loop.bodies):
+        landed = landed_bytes(loop, number, workspace)
+        result = size_of(body.shape) * itemsize if landed is None else landed
         inside = peaks(body, itemsize, workspace)
         arrays, peak = max(arrays, result + inside[0]), max(peak, result + inside[1])
     return arrays, peak
+
+
+def landed_bytes(loop: Loop, number: int, workspace: Workspace) -> int | None:
+    """What a body holds instead of a result, where it puts that into the loop's own;
+    None where it hands a result over."""
+    kinds, at = needs(loop, number), maker(loop.bodies[number])
+    if kinds is None or at is None:
+        return None
+    return workspace(loop.bodies[number], at).landed(kinds)
 
 
 def _buffers(program: Program) -> list[int]:

@@ -130,12 +130,14 @@ class Stack(Step):
     """Arrays of one shape as slices of one array, in any order of its dimensions.
 
     The first ``lead`` of ``dims`` count the arrays; the others split the shape of one.
-    The result has them in the order ``order``, then fused to its shape.
+    The result has them in the order ``order``, then fused to its shape; multiplied by
+    ``scale``.
     """
 
     dims: Shape
     lead: int
     order: tuple[int, ...]
+    scale: Fraction = Fraction(1)
     kind: ClassVar[str] = "stack"
 
 

@@ -21,7 +21,7 @@ from tnconv.factor.kernel import FactorizedKernel
 from tnconv.functions.terms import parts, summed
 from tnconv.network import Network
 from tnconv.networks.checks import Shape
-from tnconv.options import current
+from tnconv.options import Options, changed, current
 
 Array = Any
 #: a network, or several of one shape, whose results are added
@@ -39,6 +39,8 @@ class Operation:
     kernels: tuple[Network | None, ...] = ()
     #: what makes the entry of a new call, where it has several results
     planned: Callable[..., Any] | None = None
+    #: from all arguments beside arrays, the share of memory that plans aim at
+    target: Callable[..., float] | None = None
 
     def network(self, *values: Any) -> Network:
         """What ``build`` gives, where that is one network."""
@@ -160,8 +162,11 @@ def _planned(
     kind: Any = type(arrays[0])
     backend = backend_for(kind)
     spread = _spread(operation.name, terms[0], shapes, bias)
-    entry = entry_of(operation, terms[0], backend, places[0])
-    term = partial(entry_of, operation, backend=backend, place=places[0])
+    options = _aimed(operation, arguments)
+    term = partial(
+        entry_of, operation, backend=backend, place=places[0], options=options
+    )
+    entry = term(terms[0])
     if len(terms) > 1 and backend.in_place:
         blocks = parts(terms[1:], places[0].dtype)
         entry = summed(entry, [(term(part.network), part) for part in blocks])
@@ -171,13 +176,25 @@ def _planned(
 
 
 def entry_of(
-    operation: Operation, network: Network, backend: Backend, place: Place
+    operation: Operation,
+    network: Network,
+    backend: Backend,
+    place: Place,
+    options: Options | None = None,
 ) -> Entry:
     """One network, planned, on the arrays of the call."""
-    found = planned_expression(network, backend, place, current())
+    found = planned_expression(network, backend, place, options or current())
     entry: Entry = partial(backend.call, found.compiled(place), found)
     order = _order(operation, network)
     return entry if order is None else _reordered(entry, order)
+
+
+def _aimed(operation: Operation, arguments: tuple[Any, ...]) -> Options:
+    """The options in force, with the operation's share of memory if there is one."""
+    options = current()
+    if operation.target is None or options.memory_target is not None:
+        return options
+    return changed(options, {"memory_target": operation.target(*arguments)})
 
 
 def _added(first: Entry, others: Sequence[Entry]) -> Entry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tnconv import networks
@@ -14,13 +15,27 @@ from tnconv.networks.geometry import Padding, PaddingMode
 from tnconv.networks.unfolded import Approximation, Grouping, Outermost
 
 FACTOR = ("approximation", "normalization", "grouping", "outermost", "bias")
-INPUT_FACTOR = operation(
-    curvature.kfac_input_factor_terms, ("x",), ("kernel_size", *FACTOR, *HYPER)
+#: what plans of an input's factor aim to hold, as a share of inputs plus result
+TARGETS = {"expand": 1.2, "reduce": 0.25}
+
+
+def _target(kernel_size: Any, approximation: str, *others: Any) -> float:
+    return TARGETS[approximation]
+
+
+INPUT_FACTOR = replace(
+    operation(
+        curvature.kfac_input_factor_terms, ("x",), ("kernel_size", *FACTOR, *HYPER)
+    ),
+    target=_target,
 )
-TRANSPOSE_INPUT_FACTOR = operation(
-    curvature.kfac_transpose_input_factor_terms,
-    ("x",),
-    ("kernel_size", *FACTOR, *TRANSPOSED),
+TRANSPOSE_INPUT_FACTOR = replace(
+    operation(
+        curvature.kfac_transpose_input_factor_terms,
+        ("x",),
+        ("kernel_size", *FACTOR, *TRANSPOSED),
+    ),
+    target=_target,
 )
 OUTPUT_FACTOR = operation(
     networks.kfac_output_factor,

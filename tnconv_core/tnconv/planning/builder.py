@@ -21,6 +21,7 @@ from tnconv.execution.program import (
     Matmul,
     Scale,
     Shape,
+    Stack,
     Step,
     Sum,
     View,
@@ -224,8 +225,9 @@ class Builder:
     # ---- writing
 
     def scaled(self, value: Value, scale: Fraction) -> tuple[Value, bool]:
-        """Scale what was written last, if ``value`` reads it: a matrix product at next
-        to no cost, any other array where it is, before it is seen in another shape.
+        """Scale what was written last, if ``value`` reads it: a product or a stack at
+        next to no cost, any other array where it is, before it is seen in another
+        shape.
 
         Returns the value, and whether it is scaled. Integers are scaled at the very
         end, where they are rounded once.
@@ -236,7 +238,7 @@ class Builder:
         step = self.steps[-1]
         if isinstance(step, (View, Conjugate, Constant)):
             return value, False
-        if not isinstance(step, (Matmul, Gram)):
+        if not isinstance(step, (Matmul, Gram, Stack)):
             ratio = scale.numerator, scale.denominator
             return value.at(self.add(Scale((last,), step.shape, *ratio))), True
         self._known.pop(step, None)

@@ -4,14 +4,18 @@ Memory is charged as it is rented, by bytes and seconds. As many bytes as a shar
 inputs and result are free, and never less than an allocator keeps at hand; what a plan
 holds beyond them is charged for as long as the plan takes, in units of inputs plus
 result. So a plan may take longer to hold less, by one figure for every operation, size
-and machine. What a library allocates inside of a call pays no rent: its own operator
-allocates as much. Arrays, free or not, are charged besides as faulted in once.
+and machine; and much longer where it holds more than a target, if there is one. What a
+library allocates inside of a call pays no rent: its own operator allocates as much, but
+counts where there is a target. Arrays, free or not, are charged besides as faulted in
+once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
+from tnconv.execution.landing import maker
 from tnconv.execution.liveness import peaks
 from tnconv.execution.program import Program, size_of
 from tnconv.network import Network
@@ -22,6 +26,9 @@ from tnconv.planning.workspace import workspace
 #: what it costs to hold as many bytes again as inputs and result, as a share of the
 #: seconds they are held
 RENT = 0.5
+#: the same beyond a target, up to the plan's seconds: to keep to it, a plan may take
+#: twice the time
+STEEP = 20.0
 #: bytes that are always free: blocks of arrays this small save nobody anything
 SMALL = 1 << 20
 
@@ -36,27 +43,43 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What is charged for a network: ``given`` bytes are read and made, and a share of
-    them is ``free``."""
+    """What is charged for a network: ``given`` bytes are read and made, a share of them
+    is ``free``, and what is beyond ``most`` is dear."""
 
     machine: Machine
     itemsize: int
     given: int
     free: float
+    most: float = inf
 
     @classmethod
     def of(
-        cls, network: Network, machine: Machine, itemsize: int, share: float
+        cls,
+        network: Network,
+        machine: Machine,
+        itemsize: int,
+        share: float,
+        target: float | None = None,
     ) -> Charge:
-        """For the inputs and the result of a network."""
+        """For the inputs and the result of a network; shares of them are free, and
+        aimed at."""
         shapes = [*network.arguments.values(), network.shape]
         given = max(1, sum(map(size_of, shapes))) * itemsize
-        return cls(machine, itemsize, given, max(share * given, SMALL))
+        most = inf if target is None or share == inf else max(target * given, SMALL)
+        return cls(machine, itemsize, given, max(share * given, SMALL), most)
 
     def held(self, program: Program) -> Held:
         """The bytes that a program holds at its worst moment."""
         beside = workspace(self.machine, self.itemsize)
         return Held(*peaks(program, self.itemsize, beside))
+
+    def lands(self, body: Program, added: bool) -> bool:
+        """Whether a loop's body writes, or adds, its result to the loop's own."""
+        at = maker(body)
+        if at is None:
+            return False
+        beside = workspace(self.machine, self.itemsize)(body, at)
+        return beside.landed({added}) is not None
 
     def faults(self, held: Held) -> float:
         """Seconds that the arrays take to be faulted in, as results of their size do:
@@ -65,9 +88,10 @@ class Charge:
 
     def is_free(self, held: Held) -> bool:
         """Whether no rent is paid."""
-        return held.arrays <= self.free
+        return held.arrays <= self.free and held.peak <= self.most
 
     def price(self, seconds: float, held: Held) -> float:
         """Seconds, rent and faults."""
-        beyond = max(0.0, held.arrays - self.free) / self.given
-        return seconds * (1 + RENT * beyond) + self.faults(held)
+        rent = RENT * max(0.0, held.arrays - self.free) / self.given
+        dear = STEEP * max(0.0, held.peak - self.most) / self.given
+        return seconds * (1 + rent + min(dear, 1.0)) + self.faults(held)

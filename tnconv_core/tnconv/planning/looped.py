@@ -32,7 +32,7 @@ from tnconv.planning.repeats import Repeats
 from tnconv.planning.rivals import Planned, form_table
 from tnconv.planning.route import Route
 from tnconv.planning.site import NotHereError
-from tnconv.planning.turns import turn_seconds, whole_seconds
+from tnconv.planning.turns import handed_bytes, turn_seconds, whole_seconds
 
 #: blocks of a plan that pays no rent are looked for where holding its arrays costs
 #: this share of the time
@@ -108,7 +108,7 @@ class _Whole:
         seconds = share * body.seconds + turns * around
         seconds += whole_seconds(result_shape, charge)
         inside = charge.held(body.program)
-        result = size_of(body.program.shape) * charge.itemsize
+        result = handed_bytes(body.program, result_shape, charge)
         held = Held(inside.arrays + result, inside.peak + result)
         return charge.price(seconds, held)
 

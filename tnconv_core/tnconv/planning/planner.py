@@ -26,6 +26,8 @@ __all__ = ["Planned", "form_table", "plan_network"]
 
 #: how many labels are cut, one inside the other
 DEEPEST = 2
+#: from which share of a plan's seconds on its charge has others looked at
+DEAR = 1.1
 
 
 def plan_network(
@@ -66,9 +68,7 @@ def _within(network: Network, job: _Job) -> Planned | None:
     """The cheapest plan under the limit: whole, in blocks of one label, or of two."""
     whole = unlimited(network, job.machine, job.itemsize, job.options)
     if not job.depth:
-        share = job.options.memory_share
-        charge = Charge.of(whole.network, job.machine, job.itemsize, share)
-        whole = looped(whole, charge)
+        whole = _modest(whole, job)
     limit = job.options.memory_limit
     if limit is None or whole.peak <= limit:
         return whole
@@ -85,6 +85,28 @@ def _within(network: Network, job: _Job) -> Planned | None:
         if ways:
             return min(ways, key=lambda planned: planned.seconds)
     return None
+
+
+def _modest(whole: Planned, job: _Job) -> Planned:
+    """The plan, in blocks where that is charged less; or where its memory costs much,
+    one without a form that it multiplies with, if that is charged less still."""
+    options = job.options
+    shares = options.memory_share, options.memory_target
+    charge = Charge.of(whole.network, job.machine, job.itemsize, *shares)
+    best = looped(whole, charge)
+    price = charge.price(best.seconds, charge.held(best.program))
+    if price <= DEAR * whole.seconds:
+        return best
+    for name in sorted({s.form for s in whole.plan.steps if len(s.values) > 1}):
+        others = [form for form in options.forms or form_table() if form != name]
+        without = changed(options, {"forms": others})
+        other = looped(
+            unlimited(whole.network, job.machine, job.itemsize, without), charge
+        )
+        charged = charge.price(other.seconds, charge.held(other.program))
+        if charged < price:
+            best, price = other, charged
+    return best
 
 
 def _first_fit(

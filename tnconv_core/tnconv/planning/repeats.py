@@ -52,6 +52,7 @@ class Repeats:
     shares: tuple[Share, ...]
     arrays: tuple[tuple[int, Labels], ...]
     beside: tuple[int, Labels]
+    lands: bool
 
     @classmethod
     def of(cls, route: Route, network: Network, charge: Charge) -> Repeats:
@@ -72,7 +73,8 @@ class Repeats:
         every, labels = (frozenset(network.sizes),), meter.labels
         arrays = [(nbytes, labels.get(r, every)) for r, nbytes in held.items()]
         beside = more, labels.get(at, every)
-        return cls(network, charge, tuple(shares), tuple(arrays), beside)
+        lands = charge.lands(program, added=False)
+        return cls(network, charge, tuple(shares), tuple(arrays), beside, lands)
 
     def least(self, cut: Cut, limit: float) -> float:
         """What all blocks of a cut are charged, at least; no more is worked out from
@@ -81,6 +83,7 @@ class Repeats:
         blocks = Blocks(self.network, cut)
         turns = blocks.turns
         each = made // turns if cut.label in self.network.output_labels else made
+        each = 0 if self.lands else each
         seconds = 2 * turns * charge.machine.call
         seconds += whole_seconds(self.network.shape, charge)
         seconds += turns * each / charge.machine.add  # results are added up

@@ -22,15 +22,16 @@ from tnconv.execution.program import (
 from tnconv.planning.charge import Charge
 from tnconv.planning.rates import fresh, memory_seconds
 
+#: what adding to a result takes, as a share of adding a part that was made before
+ADDED = 0.5
+
 
 def turn_seconds(
     body: Program, arrays: Mapping[str, Shape], result: Shape, charge: Charge
 ) -> float:
     """Seconds to read slices of ``arrays`` in pieces and whole ones again, and to put
     the part of the ``result`` in its place."""
-    seconds = 2 * charge.machine.call + _moved(
-        body.shape, result, charge.machine.add, charge
-    )
+    seconds = 2 * charge.machine.call + _put(body, result, charge)
     for register, (name, shape) in enumerate(body.inputs):
         readers = [step for step in body.steps if register in step.sources]
         if shape == arrays[name]:
@@ -41,6 +42,24 @@ def turn_seconds(
         ):
             seconds += _moved(shape, arrays[name], charge.machine.copy, charge)
     return seconds
+
+
+def _put(body: Program, result: Shape, charge: Charge) -> float:
+    """Seconds to put a part in its place: a step that puts it there itself adds it, or
+    takes no time for it."""
+    seconds = _moved(body.shape, result, charge.machine.add, charge)
+    if handed_bytes(body, result, charge):
+        return seconds
+    return ADDED * seconds if body.shape == result else 0.0
+
+
+def handed_bytes(body: Program, result: Shape, charge: Charge) -> int:
+    """Bytes that are handed over to be put in their place: none where a body does that
+    itself."""
+    in_one_piece = run_of(body.shape, result) == size_of(body.shape)
+    if in_one_piece and charge.lands(body, added=body.shape == result):
+        return 0
+    return size_of(body.shape) * charge.itemsize
 
 
 def whole_seconds(result: Shape, charge: Charge) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tnconv.execution.landing import is_plain
 from tnconv.execution.liveness import Beside, Workspace
 from tnconv.execution.program import (
     AddInto,
@@ -14,6 +15,7 @@ from tnconv.execution.program import (
     Program,
     Shape,
     Spectral,
+    Stack,
     Step,
     size_of,
 )
@@ -37,9 +39,30 @@ def workspace(machine: Machine, itemsize: int) -> Workspace:
             within = multiply_elements(step, sources, machine, Layout(program))
         else:
             within = _within(step, sources, machine)
-        return Beside(copies * itemsize, within * itemsize)
+        written, added = _landed(step, machine, itemsize)
+        return Beside(copies * itemsize, within * itemsize, written, added)
 
     return of
+
+
+def _landed(
+    step: Step, machine: Machine, itemsize: int
+) -> tuple[int | None, int | None]:
+    """Bytes instead of a result, of steps that write or add theirs where a loop has it:
+    what libraries multiply is written, and triangles in blocks of rows are added."""
+    if not machine.strided:
+        return None, None
+    if isinstance(step, Stack):
+        return 0, 0
+    if isinstance(step, Gram):
+        return 0, _rows(step) * itemsize if machine.mirror_call else None
+    return (0 if isinstance(step, Matmul) and is_plain(step) else None), None
+
+
+def _rows(step: Gram) -> int:
+    """Elements of the largest block of rows of a triangle."""
+    high = max([stop - start for start, stop in row_blocks(step.shape[-1])], default=0)
+    return size_of(step.shape[:-1]) * high
 
 
 def _sources(step: Step, program: Program) -> list[Shape]:

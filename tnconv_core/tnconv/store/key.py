@@ -14,9 +14,12 @@ from tnconv.network import Network
 from tnconv.options import Options, changed, current
 from tnconv.planning.device import Device
 from tnconv.store.network_json import network_record, structure_record
+from tnconv.store.reading import table
 
 #: the options that plans depend on
 CONSTRAINTS = ("alternatives", "forms", "memory_limit", "memory_share", "planner")
+#: one that is written down only where it is set
+TARGET = "memory_target"
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ def constraints_of(options: Options) -> dict[str, Any]:
     """The options that plans depend on, as plain values."""
     found = {name: getattr(options, name) for name in CONSTRAINTS}
     found["memory_share"] = repr(options.memory_share)  # JSON knows no infinity
+    if options.memory_target is not None:
+        found[TARGET] = repr(options.memory_target)
     if options.forms is not None:
         found["forms"] = sorted(options.forms)
     return found
@@ -61,12 +66,21 @@ def constraints_of(options: Options) -> dict[str, Any]:
 
 def options_of(constraints: Mapping[str, Any]) -> Options:
     """The inverse of :func:`constraints_of`; ArgumentError where a value is odd."""
-    share = constraints["memory_share"]
-    try:
-        changes = {**constraints, "memory_share": float(share)}
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(f"memory_share is {share!r:.40}, not a number") from error
+    changes = {TARGET: None, **constraints}
+    for name in ("memory_share", TARGET):
+        share = changes[name]
+        try:
+            if name in constraints:
+                changes[name] = float(share)
+        except (TypeError, ValueError) as error:
+            raise ArgumentError(f"{name} is {share!r:.40}, not a number") from error
     return changed(current(), changes)
+
+
+def constraints_read(value: Any) -> dict[str, Any]:
+    """The table of what :func:`constraints_of` gives; BadRecordError for another."""
+    aimed = isinstance(value, dict) and TARGET in value
+    return table(value, "constraints", (*CONSTRAINTS, TARGET) if aimed else CONSTRAINTS)
 
 
 def canonical_text(value: Any) -> str:

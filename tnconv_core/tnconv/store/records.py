@@ -12,7 +12,7 @@ from typing import Any
 from tnconv.planning.device import Device
 from tnconv.planning.plan import Plan
 from tnconv.planning.planned import Planned
-from tnconv.store.key import CONSTRAINTS, Key, canonical_text
+from tnconv.store.key import Key, canonical_text, constraints_read
 from tnconv.store.network_json import network_record, read_network
 from tnconv.store.plan_json import plan_record, read_plan
 from tnconv.store.reading import BadRecordError, number, parsed, table, whole, words
@@ -136,7 +136,7 @@ def read_record(line: str, source: str) -> Record:
 
 def _key(found: Mapping[str, Any]) -> Key:
     device = table(found["device"], "device", ("kind", "model", "threads"))
-    constraints = table(found["constraints"], "constraints", CONSTRAINTS)
+    constraints = constraints_read(found["constraints"])
     return Key(
         read_network(found["network"]),
         words(found["backend"], "backend"),

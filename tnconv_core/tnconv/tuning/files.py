@@ -11,9 +11,9 @@ from tnconv.errors import ArgumentError, TnconvError
 from tnconv.network import Network
 from tnconv.notation import parse
 from tnconv.options import current
-from tnconv.store.key import CONSTRAINTS, constraints_of, options_of
+from tnconv.store.key import constraints_of, constraints_read, options_of
 from tnconv.store.network_json import read_network
-from tnconv.store.reading import BadRecordError, items, table, whole, words
+from tnconv.store.reading import BadRecordError, items, whole, words
 from tnconv.tuning.tasks import Settings, Task, short, tasks_of
 
 #: what a file of recorded networks says it is, and the newest this version reads
@@ -125,7 +125,7 @@ def _constraints(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     in the place of a looser one."""
     if "constraints" not in entry:
         return None
-    own = table(entry["constraints"], "constraints", CONSTRAINTS)
+    own = constraints_read(entry["constraints"])
     found = constraints_of(options_of(own))
     limits = (found["memory_limit"], current().memory_limit)
     known = [limit for limit in limits if limit is not None]

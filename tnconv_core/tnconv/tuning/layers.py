@@ -10,6 +10,7 @@ from typing import Any
 from tnconv import networks
 from tnconv.errors import ArgumentError, TnconvError
 from tnconv.network import Network
+from tnconv.options import Options, changed, current
 from tnconv.store.reading import BadRecordError, items, truth, whole, words
 
 Ints = tuple[int, ...]
@@ -94,6 +95,17 @@ OPERATIONS: dict[str, Callable[[Layer], Network]] = {
 }
 #: what training calls
 TRAINING = ("forward", "input-vjp", "weight-vjp")
+
+
+def aimed(operation: str) -> Options:
+    """The options in force, with the share of memory that the public function of an
+    operation aims at: plans are kept under both."""
+    from tnconv.functions.curvature import TARGETS
+
+    options, kind = current(), operation.removeprefix("kfac-")
+    if kind not in TARGETS or options.memory_target is not None:
+        return options
+    return changed(options, {"memory_target": TARGETS[kind]})
 
 
 def check_operations(operations: Sequence[str]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from tnconv.options import current
 from tnconv.store.canonical import canonical
 from tnconv.store.key import constraints_of, options_of
 from tnconv.store.lookup import Job
-from tnconv.tuning.layers import TRAINING, check_operations, read_layer
+from tnconv.tuning.layers import TRAINING, aimed, check_operations, read_layer
 
 #: the longest name of a network that has none of its own
 WIDTH = 48
@@ -122,7 +122,8 @@ def _tasks(entry: Any, settings: Settings) -> Iterator[Task]:
         layer = read_layer(entry, settings.batch)
         for operation in check_operations(settings.operations):
             network = layer.network(operation)
-            yield settings.task(layer.name, operation, network)
+            own = constraints_of(aimed(operation))
+            yield settings.task(layer.name, operation, network, constraints=own)
     else:
         raise ArgumentError(
             f"{entry!r:.60} is no Network, Expression or record of a layer"

@@ -7,28 +7,26 @@ Layers of ResNet-18, ResNet-50 and VGG-16 with kernels above 1x1, on PyTorch. ``
 is a convolution with the finished weight, which no factorized layer has;
 ``reconstruct`` makes it in every call; ``textbook`` is one layer per factor. Results
 are compared before they are timed. Ranks are shares of their caps, of CP a share of the
-channels.
+channels. ``tuned`` is the plan that the clock chose, ``again`` the textbook chain once
+more: what two measurements of one thing differ by.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
-from math import exp, log
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks import environment
+from benchmarks.factorized.page import PAGE, paged, tables
 from benchmarks.layers import Layer, select
 from benchmarks.measure import alternate
 
 HELP = "planned factorized convolutions against dense, reconstruct and textbook"
 NETWORKS = ("resnet18_256", "resnet50_224", "vgg16_224")
 FORMATS = ("svd-in", "svd-out", "svd-spatial", "cp", "cp3", "tucker2", "tt")
-PAGE = Path(__file__).parents[2] / "docs" / "factorised.md"
-START, END = "<!-- factorised: ", "<!-- end -->"
-PEERS = ("dense", "reconstruct", "textbook")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--seconds", type=float, default=0.5, help="timing per case")
     add("--most", type=float, default=2e10, help="leave out more dense products")
     add("--threads", type=int, default=2)
+    add("--tuned", type=float, help="time tuned plans too; seconds to tune each")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -93,6 +92,7 @@ def measured(
 
     import tnconv
     from benchmarks.factorized.peers import Layer2d, peers
+    from benchmarks.factorized.tuned import tuned
 
     torch.set_num_threads(options.threads)
     layer, batch, format, share = case
@@ -103,12 +103,15 @@ def measured(
     expected = tnconv.conv(x, kernel, **hyper)
     first = time.perf_counter() - start
     calls = peers(format, x, list(kernel.factors), Layer2d(*hyper.values()))
+    calls["tnconv"] = lambda: tnconv.conv(x, kernel, **hyper)
+    network = tnconv.networks.conv(tuple(x.shape), kernel.network, **hyper)
+    if options.tuned:
+        calls["tuned"] = tuned(network, options.tuned, calls["tnconv"])
     for name, call in calls.items():
         if not torch.allclose(call(), expected, rtol=1e-3, atol=1e-3):
             raise SystemExit(f"wrong result: {layer.name}, {format}, {name}")
-    calls["tnconv"] = lambda: tnconv.conv(x, kernel, **hyper)
+    calls["again"] = calls["textbook"]
     times = alternate(calls, options.seconds, 0)
-    network = tnconv.networks.conv(tuple(x.shape), kernel.network, **hyper)
     plan = tnconv.expression(network, backend="torch")
     return {
         "layer": layer.name,
@@ -145,42 +148,6 @@ def kernel_of(layer: Layer, format: str, share: float) -> Any:
     size = float(kernel.to_dense().square().sum()) / layer.out_channels
     scale = size ** (-0.5 / len(factors))
     return kernel.with_factors([factor * scale for factor in factors])
-
-
-def paged(page: str, text: str) -> str:
-    """The page with the tables between its marks."""
-    head, rest = page.split(START)
-    mark, rest = rest.split("\n", 1)
-    return f"{head}{START}{mark}\n{text}{END}{rest.split(END)[1]}"
-
-
-def geomean(values: Sequence[float]) -> float:
-    """The geometric mean."""
-    return exp(sum(map(log, values)) / len(values))
-
-
-def tables(rows: list[dict[str, Any]]) -> str:
-    """How the planned convolution compares, by batch and by format."""
-    head = ["", "cases", "slowest / best peer", "within 1.1x"]
-    head += [f"{name} / tnconv" for name in (*PEERS, "best peer")]
-    lines = [head, ["---"] * len(head)]
-    for key in ("batch", "format", "share"):
-        for value in dict.fromkeys(row[key] for row in rows):
-            mine = [row for row in rows if row[key] == value]
-            lines.append([f"{key} {value}", *_line(mine)])
-    lines.append(["all", *_line(rows)])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _line(rows: list[dict[str, Any]]) -> list[str]:
-    times = [row["us"] for row in rows]
-    best = [min(t[name] for name in PEERS) for t in times]
-    ratio = [t["tnconv"] / b for t, b in zip(times, best, strict=True)]
-    means = [geomean([t[name] / t["tnconv"] for t in times]) for name in PEERS]
-    means.append(1 / geomean(ratio))
-    near = sum(r <= 1.1 for r in ratio) / len(ratio)
-    figures = [f"{mean:.2f}" for mean in means]
-    return [str(len(rows)), f"{max(ratio):.2f}", f"{near:.0%}", *figures]
 
 
 def packed(found: dict[str, Any]) -> str:

@@ -2,7 +2,9 @@
 
 A plan's neighbors are what is found without one of its forms, or without one of its
 steps; these have neighbors again. The cheapest are followed first, so the list begins
-with the plan that is chosen and goes on with what it was chosen over.
+with the plan that is chosen and goes on with what it was chosen over. Before them come
+plans in the orders that people write by hand (:mod:`tnconv.planning.orders`), unless
+they are predicted to take far longer.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from tnconv.options import Options
 from tnconv.planning.builder import Builder
 from tnconv.planning.engine import EXACT
 from tnconv.planning.machine import Machine
+from tnconv.planning.orders import ordered_plans
 from tnconv.planning.planner import plan_network
 from tnconv.planning.problem import Problem
 from tnconv.planning.rivals import (
@@ -33,6 +36,8 @@ from tnconv.splice import splice_all
 #: plannings per plan asked for, and how many times the best price is still looked at
 TRIES = 4
 WORST = 30.0
+#: the same for plans in an order given by hand: what so much slower wins no race
+FAR = 4.0
 
 #: a form (with an empty variant and no constraints: wherever it applies), or one step
 Veto = tuple[str, Variant | None, tuple[Constraint, ...]]
@@ -131,6 +136,8 @@ def _explored(network: Network, job: _Job, tries: int) -> Iterator[Candidate]:
             yield from _tried(network, known.name, flat, job, tries)
         else:
             yield from look(known.name, flat, frozenset())
+        if known.name == "simplified":
+            yield from _by_hand(network, known.name, flat, job)
     for coarse in (True, False):
         waiting = list(heap) if coarse else heap
         while waiting and len(seen) < tries:
@@ -144,6 +151,16 @@ def _tried(
 ) -> Iterator[Candidate]:
     """What the trials of a hyper-search found for a rival."""
     for planned in plans_flat(flat, job.machine, job.itemsize, job.options, limit):
+        plan = replace(planned.plan, rewrites=name)
+        yield Candidate(replace(planned, network=network, plan=plan))
+
+
+def _by_hand(
+    network: Network, name: str, flat: Network, job: _Job
+) -> Iterator[Candidate]:
+    """Plans of a rival in the orders that people write by hand."""
+    bound = FAR / WORST * job.bound
+    for planned in ordered_plans(flat, job.machine, job.itemsize, job.options, bound):
         plan = replace(planned.plan, rewrites=name)
         yield Candidate(replace(planned, network=network, plan=plan))
 

@@ -80,7 +80,9 @@ def _pad(step: Pad, builder: Builder) -> Cost:
     m = builder.machine
     nbytes = size_of(step.shape) * builder.itemsize
     run = max(1, step.shape[-1]) if step.shape else 1
-    return Cost(2 * m.call + copy_seconds(nbytes, (run, True), builder), 0, 2 * nbytes)
+    # zeros are written everywhere first, under what is copied too
+    seconds = nbytes / m.zeros + copy_seconds(nbytes, (run, True), builder)
+    return Cost(2 * m.call + seconds, 0, 2 * nbytes)
 
 
 def _add_into(step: AddInto, builder: Builder) -> Cost:

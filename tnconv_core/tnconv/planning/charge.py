@@ -17,8 +17,9 @@ from math import inf
 
 from tnconv.execution.landing import maker
 from tnconv.execution.liveness import peaks
-from tnconv.execution.program import Program, size_of
+from tnconv.execution.program import Native, Program, size_of
 from tnconv.network import Network
+from tnconv.planning.cost import native_faults
 from tnconv.planning.machine import Machine
 from tnconv.planning.rates import fresh
 from tnconv.planning.workspace import workspace
@@ -85,6 +86,21 @@ class Charge:
         """Seconds that the arrays take to be faulted in, as results of their size do:
         less than that is kept by the allocator, which is shown what a program holds."""
         return fresh(held.arrays, self.machine)
+
+    def packed(self, program: Program) -> float:
+        """The seconds that native calls of a program take to fault in what they pack,
+        and what they make: blocks of it would be memory that is used again."""
+        count, shapes = len(program.inputs), program.shapes
+        return sum(
+            native_faults(
+                [shapes[r] for r in step.sources],
+                shapes[at],
+                self.itemsize,
+                self.machine,
+            )
+            for at, step in enumerate(program.steps, count)
+            if isinstance(step, Native)
+        )
 
     def is_free(self, held: Held) -> bool:
         """Whether no rent is paid."""

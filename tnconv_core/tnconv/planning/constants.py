@@ -21,7 +21,7 @@ LEAST, MOST = 0.0, 1e18
 #: these divide
 POSITIVE = {
     *("gemm", "multiply", "copy", "gaps", "sum", "strided_sum", "add", "zeros"),
-    *("fresh", "rate", "taps", "line", "volume", "dilated", "point"),
+    *("fresh", "rate", "taps", "line", "volume", "dilated"),
 }
 FLAGS = ("strided", "stored", "matrices")
 

@@ -7,7 +7,7 @@ and the backend's own convolution by role and kind of grouping.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -209,13 +209,17 @@ def _native(step: Native, builder: Builder) -> Cost:
     else:
         flops = left[0] * prod(right[2:]) * size_of(step.shape)
     moved = (size_of(left) + size_of(right) + size_of(step.shape)) * builder.itemsize
-    # operands are packed into memory of the library's own
-    made = sum(
-        fresh(size_of(shape) * builder.itemsize, m)
-        for shape in (left, right, step.shape)
-    )
     work = _native_seconds(step, left, right, 2 * flops, m)
+    made = native_faults((left, right), step.shape, builder.itemsize, m)
     return Cost(max(work, moved / m.copy) + made, flops, moved)
+
+
+def native_faults(
+    sources: Sequence[Shape], result: Shape, itemsize: int, m: Machine
+) -> float:
+    """Seconds of a native call for fresh memory: operands are packed into memory of the
+    library's own, and its result is made in such memory before it is written out."""
+    return sum(fresh(size_of(a) * itemsize, m) for a in (*sources, result, result))
 
 
 def _native_seconds(
@@ -231,9 +235,9 @@ def _native_seconds(
     share = (
         rate.share(len(c.kernel), max(c.dilation) > 1) / prod(c.stride) ** rate.stride
     )
-    taps, space = prod(c.kernel), prod(maps[c.role][2:])
+    taps, space = prod(c.kernel), maps[c.role][2:]
     elements = size_of(left) + size_of(right), size_of(step.shape)
-    return rate.seconds(flops / share, channels, taps, space, elements)
+    return rate.seconds(flops / share, channels, taps, prod(space), space[-1], elements)
 
 
 def kind_of(groups: int, read: int, made: int) -> str:

@@ -49,7 +49,8 @@ def looped(planned: Planned, charge: Charge) -> Planned:
     if not planned.plan.steps or _is_nested(network):
         return planned
     held = charge.held(planned.program)
-    if charge.is_free(held) and charge.faults(held) <= WORTH * planned.seconds:
+    faults = charge.faults(held) + charge.packed(planned.program)
+    if charge.is_free(held) and faults <= WORTH * planned.seconds:
         return planned
     whole = charge.price(planned.seconds, held)
     parts = _Whole.of(planned, charge, held)

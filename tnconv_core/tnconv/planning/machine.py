@@ -46,6 +46,7 @@ class NativeRate:
     volume: float = 1.0
     dilated: float = 1.0
     stride: float = 0.0
+    row: float = 0.0
     element: float = 0.0
     packed: float = 0.0
     call: float = 6e-6
@@ -66,11 +67,13 @@ class NativeRate:
         channels: tuple[int, int],
         taps: int,
         space: int,
+        row: int,
         elements: tuple[int, int],
     ) -> float:
-        """Predicted seconds of a call; ``channels`` read and made per group,
-        ``elements`` read and made in all."""
+        """Predicted seconds of a call; ``channels`` read and made per group, positions
+        of the map in all and in a ``row``, ``elements`` read and made in all."""
         rate = self.rate / (1 + taps / self.taps) * space / (space + self.space)
+        rate *= row / (row + self.row)
         rate *= channels[0] * taps / (channels[0] * taps + self.read)
         rate *= channels[1] / (channels[1] + self.made)
         moved = elements[0] * self.packed + elements[1] * self.element

@@ -108,7 +108,8 @@ def call_seconds(
     flops = 2 * groups * rows * summed * columns * taps * space
     flops *= steps**rate.stride / share
     space *= 1 if role == "weight" else rows
-    work = rate.seconds(flops, channels, taps, space, (first + second, third))
+    moved = first + second, third
+    work = rate.seconds(flops, channels, taps, space, space, moved)  # in one row
     packed = sum([fresh(n * itemsize, m) for n in (first, second, third)])
     return max(work, (first + second + third) * itemsize / m.copy) + packed
 

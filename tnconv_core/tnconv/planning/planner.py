@@ -15,8 +15,8 @@ from tnconv.planning.blocks import (
     cuts,
 )
 from tnconv.planning.charge import Charge
+from tnconv.planning.cheapest import cheapest
 from tnconv.planning.engine import EXACT
-from tnconv.planning.looped import looped
 from tnconv.planning.machine import Machine
 from tnconv.planning.realize import assembled
 from tnconv.planning.rivals import Planned, form_table, unlimited
@@ -64,11 +64,8 @@ class _Job:
 
 def _within(network: Network, job: _Job) -> Planned | None:
     """The cheapest plan under the limit: whole, in blocks of one label, or of two."""
-    whole = unlimited(network, job.machine, job.itemsize, job.options)
-    if not job.depth:
-        share = job.options.memory_share
-        charge = Charge.of(whole.network, job.machine, job.itemsize, share)
-        whole = looped(whole, charge)
+    search = unlimited if job.depth else cheapest
+    whole = search(network, job.machine, job.itemsize, job.options)
     limit = job.options.memory_limit
     if limit is None or whole.peak <= limit:
         return whole

@@ -84,7 +84,7 @@ def _special(machine: Machine) -> Iterator[Group]:
 
 
 #: lengths of runs, of sums and of dot products; positions kept, length and step of
-#: diagonals; rows of triangles, lengths of transforms, elements of arrays that are read;
+#: diagonals; rows of triangles, lengths of transforms, elements of what is read;
 #: batches of squares, bytes of blocks; and batch, rows, inner and columns of products
 RUNS = (2, 8, 32, 128, 1024)
 SUMS = (64, 1024)

@@ -36,6 +36,25 @@ def test_fitting_finds_the_constants_again() -> None:
 
 
 @pytest.mark.parametrize("name", ["numpy", "array_api", "torch"])
+def test_every_group_tells_of_each_of_its_constants(name: str) -> None:
+    """A constant that is off is found again from the probes of its group alone, but for
+    the rate of memory where sums are slower than that."""
+    truth, lost = nearest(name, HERE), []
+    for group in groups(truth):
+        samples = [Sample(p, predicted(p, truth, 4)) for p in group.programs]
+        for constant in group.names:
+            if not isinstance(constant, str) or not getattr(truth, constant):
+                continue
+            off = replace(truth, **{constant: 2.5 * getattr(truth, constant)})
+            found = fitted(off, samples, (constant,), 4)
+            if getattr(found, constant) != pytest.approx(
+                getattr(truth, constant), rel=0.25
+            ):
+                lost.append((group.title, constant))
+    assert lost == ([("sums", "read")] if name == "array_api" else [])
+
+
+@pytest.mark.parametrize("name", ["numpy", "array_api", "torch"])
 def test_every_probe_runs(name: str) -> None:
     if name == "torch":
         pytest.importorskip("torch")

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 
 from tnconv.execution import convolutions
 from tnconv.execution.program import (
     Add,
     AddInto,
     AxisMap,
+    CumulativeSum,
+    Gram,
     Matmul,
     MultiplySum,
     Program,
     Scale,
     Shape,
+    Spectral,
     Step,
     Sum,
     View,
@@ -45,27 +49,49 @@ def groups(machine: Machine) -> Iterator[Group]:
     yield Group("fresh memory", ("fresh", "fresh_from"), tuple(map(scaled, BLOCKS)))
     yield Group("adds", ("add",), tuple(map(added, (1 << 20, 1 << 21))))
     yield Group("zeros", ("zeros",), tuple(map(scattered, (1 << 18, 1 << 20))))
-    yield Group("sums", ("gemv" if machine.gemv else "sum",), tuple(map(summed, SUMS)))
-    yield Group("memory", ("read",), tuple(map(read, READS)))
-    yield Group("sums of views", ("strided_sum",), tuple(map(diagonal, (16, 64))))
-    way = "turn" if machine.turn else "multiply"
-    yield Group("multiply and sum", (way,), tuple(map(multiplied, (7, 49))))
-    yield Group("apart", ("multiply_run",), tuple(map(apart, (8, 16))))
+    rows = (*map(summed, SUMS), *map(read, READS))
+    yield Group("sums", ("read", "gemv" if machine.gemv else "sum"), rows)
+    if machine.gemv:
+        yield Group("sums around", ("sum",), tuple(map(summed_around, SUMS)))
+    views = tuple(starmap(diagonal, DIAGONALS))
+    yield Group("sums of views", ("strided_sum", "sum_run", "sum_item"), views)
+    if machine.turn:
+        taps = tuple(map(multiplied, (7, 49)))
+        yield Group("multiply and sum", ("turn",), taps)
+    short = *map(apart, (8, 16)), *map(together, (8, 31))
+    yield Group("short sums", ("multiply", "multiply_run"), short)
     names = ("gemm", "gemm_rows", "gemm_inner", "gemm_columns")
     yield Group("matrix products", names, tuple(matmul(*s) for s in PRODUCTS))
     yield Group("turned operands", ("turned",), tuple(map(turned, (16, 64))))
     batches = tuple(matmul(n, side, side, side) for n, side in BATCHES)
     yield Group("batched products", ("gemm_small", "gemm_item"), batches)
+    yield from _special(machine)
     for kind in machine.native:
         if machine.native_dims:
             yield native_group(kind, machine.native_dims)
 
 
-#: lengths of runs and of sums, elements of arrays that are read, sizes of blocks in
-#: bytes, batches of squares, and
-#: batch, rows, inner, columns
+def _special(machine: Machine) -> Iterator[Group]:
+    """Of what only some libraries have."""
+    if machine.dot:
+        yield Group("dot products", ("dot", "dot_item"), tuple(map(dots, DOTS)))
+    if machine.mirror:
+        yield Group("triangles", ("mirror",), tuple(map(triangle, TRIANGLES)))
+    if machine.fft:
+        yield Group("Fourier transforms", ("fft",), tuple(map(spectral, LENGTHS)))
+    if machine.cumulative:
+        yield Group("running sums", ("cumulative",), tuple(map(running, SUMS)))
+
+
+#: lengths of runs, of sums and of dot products; positions kept, length and step of
+#: diagonals; rows of triangles, lengths of transforms, elements of what is read;
+#: batches of squares, bytes of blocks; and batch, rows, inner and columns of products
 RUNS = (2, 8, 32, 128, 1024)
 SUMS = (64, 1024)
+DIAGONALS = ((7, 16, 1), (7, 64, 1), (49, 16, 1), (256, 4, 1), (7, 16, 2), (64, 4, 2))
+DOTS = (64, 1024)
+TRIANGLES = (256, 512)
+LENGTHS = ((540,), (4096,), (128, 180))
 READS = (1 << 23, 1 << 24)
 BATCHES = ((4096, 8), (2048, 16), (512, 32))
 BLOCKS = (1 << 22, 1 << 23, 1 << 24, 1 << 25, 1 << 26, 1 << 27)
@@ -147,9 +173,40 @@ def scattered(size: int) -> Program:
 
 
 def summed(length: int) -> Program:
-    """A sum along rows."""
-    rows = (1 << 21) // length
+    """A sum along rows of what a cache holds."""
+    rows = (1 << 18) // length
     return program([(rows, length)], Sum((0,), (rows,), (1,)))
+
+
+def summed_around(length: int) -> Program:
+    """A sum over the axes on both sides of one that is kept."""
+    shape = ((1 << 15) // length, 64, length)
+    return program([shape], Sum((0,), (64,), (0, 2)))
+
+
+def running(length: int) -> Program:
+    """Cumulative sums along rows."""
+    shape = ((1 << 20) // length, length)
+    return program([shape], CumulativeSum((0,), shape, 1, False))
+
+
+def dots(length: int) -> Program:
+    """Dot products of rows."""
+    shape = ((1 << 20) // length, length)
+    step = MultiplySum((0, 1), shape[:1], (0, 1), (0, 1), (0,))
+    return program([shape, shape], step)
+
+
+def triangle(rows: int) -> Program:
+    """A matrix times its own transpose."""
+    return program([(rows, 64)], Gram((0,), (rows, rows)))
+
+
+def spectral(lengths: tuple[int, ...]) -> Program:
+    """A depthwise convolution by transforms of so many positions."""
+    channels = 16
+    step = Spectral((0, 1), (4, channels, *lengths), "forward", channels)
+    return program([(4, channels, *lengths), (channels, 1, *lengths)], step)
 
 
 def read(size: int) -> Program:
@@ -157,12 +214,14 @@ def read(size: int) -> Program:
     return program([(size >> 12, 1 << 12)], Sum((0,), (size >> 12,), (1,)))
 
 
-def diagonal(length: int) -> Program:
-    """A sum along diagonals."""
-    rows = (1 << 18) // length
-    shape, taken = (rows, length, length + 6), (rows, 7, length)
-    view = View((0,), taken, _maps((1, 0, 0), (0, 0, 1), (0, 1, 1)), taken, False)
-    return program([shape], view, Sum((1,), (rows, 7), (2,)))
+def diagonal(kept: int, length: int, step: int) -> Program:
+    """Sums along diagonals, from every ``step``-th position on."""
+    rows = (1 << 17) // (kept * length)
+    wide = length + step * (kept - 1)
+    taken = (rows, kept, length)
+    maps = _maps((1, 0, 0), (0, 0, 1), (0, step, 1))
+    view = View((0,), taken, maps, taken, False)
+    return program([(rows, length, wide)], view, Sum((1,), (rows, kept), (2,)))
 
 
 def multiplied(taps: int) -> Program:
@@ -178,6 +237,12 @@ def apart(length: int) -> Program:
     view = View((0,), taken, _maps((1, 0, 0), (0, 1, 2)), taken, False)
     step = MultiplySum((2, 1), (rows, 2), (0, 1, 2), (0, 2), (0, 1))
     return program([shape, (rows, length)], view, step)
+
+
+def together(length: int) -> Program:
+    """Products summed over short rows, too few for turns over blocks."""
+    step = MultiplySum((0, 1), (4000,), (0, 1), (0, 1), (0,))
+    return program([(4000, length), (4000, length)], step)
 
 
 def turned(columns: int) -> Program:

@@ -3,8 +3,9 @@
 Memory is charged as it is rented, by bytes and seconds. As many bytes as a share of
 inputs and result are free, and never less than an allocator keeps at hand; what a plan
 holds beyond them is charged for as long as the plan takes, in units of inputs plus
-result. So a plan may take longer to hold less, by one figure for every operation, size
-and machine; and much longer where it holds more than a target, if there is one. What a
+result, but with no more than the seconds themselves. So a plan may take longer to hold
+less, by one figure for every operation, size and machine, and twice as long at the
+most; and more steeply so where it holds more than a target, if there is one. What a
 library allocates inside of a call pays no rent: its own operator allocates as much, but
 counts where there is a target. Arrays, free or not, are charged besides as faulted in
 once.
@@ -110,4 +111,4 @@ class Charge:
         """Seconds, rent and faults."""
         rent = RENT * max(0.0, held.arrays - self.free) / self.given
         dear = STEEP * max(0.0, held.peak - self.most) / self.given
-        return seconds * (1 + rent + min(dear, 1.0)) + self.faults(held)
+        return seconds * (1 + min(rent, 1.0) + min(dear, 1.0)) + self.faults(held)

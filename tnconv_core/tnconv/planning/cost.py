@@ -117,12 +117,12 @@ def _sum(step: Sum, builder: Builder) -> Cost:
     dims, strides = builder.shapes[source], strides_of(source, builder)
     count = size_of(dims)
     if m.gemv and as_matrix(dims, strides, step.axes):
-        rate = m.gemv
+        work = count / m.gemv
     else:
-        _, dense = inner_run(dims, strides, strides)
-        rate = m.sum if dense else m.strided_sum
+        length, dense = inner_run(dims, strides, strides)
+        work = count / (m.sum if dense else m.strided_sum) + count / length * m.sum_run
     nbytes = spanned(source, builder) * builder.itemsize
-    work = max(count / rate, memory_seconds(nbytes, m))
+    work = max(work, memory_seconds(nbytes, m))
     return Cost(m.call + work + size_of(step.shape) * m.sum_item, count, nbytes)
 
 

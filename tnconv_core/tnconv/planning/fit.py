@@ -22,7 +22,10 @@ REACH = 50.0
 #: what a constant that no sample needs costs to move, as a share of the misfit
 PULL = 0.002
 #: where a constant that is 0 starts from, as nothing is a multiple of it
-SEEDS = {"read": 0.5, "made": 0.5, "stride": 0.02, "element": 1e-11, "packed": 1e-11}
+SEEDS = {
+    **{"read": 0.5, "made": 0.5, "stride": 0.02, "element": 1e-11, "packed": 1e-11},
+    "sum_run": 1e-9,
+}
 
 #: a constant of the machine, or of its native convolutions of one kind
 Name = str | tuple[Kind, str]
@@ -86,8 +89,9 @@ def fitted(
 def seeded(machine: Machine, names: Sequence[Name]) -> Machine:
     """The machine with none of these constants 0 that have a seed."""
     for name in names:
-        if not isinstance(name, str) and not constant(machine, name):
-            machine = _with(machine, name, SEEDS.get(name[1], 0.0))
+        if not constant(machine, name):
+            field = name if isinstance(name, str) else name[1]
+            machine = _with(machine, name, SEEDS.get(field, 0.0))
     return machine
 
 

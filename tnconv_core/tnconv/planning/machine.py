@@ -136,11 +136,12 @@ class Machine:
     gaps: float = 0.4
     #: bytes per second at which products and sums go through what no cache holds
     read: float = 36e9
-    #: sums, elements per second: in order of memory, and over strided views; and
-    #: seconds for each element of the result
+    #: sums, elements per second: in order of memory, and over strided views; seconds
+    #: for each element of the result, and to start an inner loop over what lies apart
     sum: float = 3.0e9
     strided_sum: float = 1.0e9
     sum_item: float = 1e-9
+    sum_run: float = 0.0
     #: in-place adds and zeros, bytes per second
     add: float = 8e9
     zeros: float = 18e9

@@ -15,8 +15,8 @@ from tnconv.planning.blocks import (
     cuts,
 )
 from tnconv.planning.charge import Charge
+from tnconv.planning.cheapest import cheapest
 from tnconv.planning.engine import EXACT
-from tnconv.planning.looped import looped
 from tnconv.planning.machine import Machine
 from tnconv.planning.realize import assembled
 from tnconv.planning.rivals import Planned, form_table, unlimited
@@ -26,8 +26,6 @@ __all__ = ["Planned", "form_table", "plan_network"]
 
 #: how many labels are cut, one inside the other
 DEEPEST = 2
-#: from which share of a plan's seconds on its charge has others looked at
-DEAR = 1.1
 
 
 def plan_network(
@@ -66,9 +64,8 @@ class _Job:
 
 def _within(network: Network, job: _Job) -> Planned | None:
     """The cheapest plan under the limit: whole, in blocks of one label, or of two."""
-    whole = unlimited(network, job.machine, job.itemsize, job.options)
-    if not job.depth:
-        whole = _modest(whole, job)
+    search = unlimited if job.depth else cheapest
+    whole = search(network, job.machine, job.itemsize, job.options)
     limit = job.options.memory_limit
     if limit is None or whole.peak <= limit:
         return whole
@@ -85,28 +82,6 @@ def _within(network: Network, job: _Job) -> Planned | None:
         if ways:
             return min(ways, key=lambda planned: planned.seconds)
     return None
-
-
-def _modest(whole: Planned, job: _Job) -> Planned:
-    """The plan, in blocks where that is charged less; or where its memory costs much,
-    one without a form that it multiplies with, if that is charged less still."""
-    options = job.options
-    shares = options.memory_share, options.memory_target
-    charge = Charge.of(whole.network, job.machine, job.itemsize, *shares)
-    best = looped(whole, charge)
-    price = charge.price(best.seconds, charge.held(best.program))
-    if price <= DEAR * whole.seconds:
-        return best
-    for name in sorted({s.form for s in whole.plan.steps if len(s.values) > 1}):
-        others = [form for form in options.forms or form_table() if form != name]
-        without = changed(options, {"forms": others})
-        other = looped(
-            unlimited(whole.network, job.machine, job.itemsize, without), charge
-        )
-        charged = charge.price(other.seconds, charge.held(other.program))
-        if charged < price:
-            best, price = other, charged
-    return best
 
 
 def _first_fit(

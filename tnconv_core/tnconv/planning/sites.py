@@ -9,6 +9,7 @@ from itertools import combinations
 from tnconv.planning.problem import Problem
 from tnconv.planning.structure import Joined, Meeting, subset_of
 
+
 def meetings(
     problem: Problem,
     first: int,

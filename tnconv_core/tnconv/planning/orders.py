@@ -100,7 +100,8 @@ def _data(problem: Problem, array: int) -> tuple[int, int]:
     """How many patterns run over an array by input or output leg, and its size."""
     legs = problem.legs[array]
     read = [op for op in problem.operands if isinstance(op, Pattern)]
-    maps = [problem.mask((op.input, op.output)) for op in read]
+    bit = problem.label_bits
+    maps = [bit[op.input] | bit[op.output] for op in read]
     return sum(bool(legs & own) for own in maps), problem.size(legs)
 
 

@@ -74,9 +74,12 @@ def _list(options: argparse.Namespace) -> int:
 
     faults: list[Fault] = []
     head = ("key", "network", "for", "device", "forms", "predicted ms")
-    rows = [_row(record) for record in good_records(opened(options.file), faults)]
+    place = opened(options.file)
+    rows = [_row(record) for record in good_records(place, faults)]
     if rows:
         show_table((*head, "measured ms", "gain"), rows)
+    elif not faults:
+        print(f"no plans in {place}")
     return _told(faults)
 
 

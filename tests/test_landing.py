@@ -15,6 +15,7 @@ from tests.libraries import NUMPY, TORCH, Library
 from tnconv import networks
 from tnconv.execution.backend import Spreading
 from tnconv.execution.crew import Crew
+from tnconv.execution.expression import searched
 from tnconv.execution.landing import begun, in_one_piece, keeps_order, maker, needs
 from tnconv.execution.program import (
     AxisMap,
@@ -48,7 +49,7 @@ FORMS = {
 
 def in_blocks(network: Network, library: str, forms: Any, cut: Cut) -> Planned:
     """A plan of some forms that is cut as told."""
-    machine = nearest(library, cpu(2))
+    machine, network = nearest(library, cpu(2)), searched(network, "float64")
     whole = unlimited(network, machine, 8, changed(current(), {"forms": forms}))
     charge = Charge.of(whole.network, machine, 8, 1.0)
     found = blocked(whole, Route.of(whole.plan, form_table()), cut, charge)

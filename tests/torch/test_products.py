@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from tnconv.execution.program import Matmul
-from tnconv_backends.torch.products import THIN, bind_matmul
+from tnconv.execution.ways import THIN
+from tnconv_backends.torch.products import bind_matmul
 
 BATCHES = [((), ()), ((4,), (4,)), ((4,), (1,)), ((1,), (4,))]
 SIZES = (1, 2, 3, THIN - 1, THIN, 40)

@@ -9,17 +9,12 @@ from typing import Any
 import torch
 
 from tnconv.execution.program import Gram, Matmul, MultiplySum, Shape
-from tnconv.execution.ways import Matrices, matrices_of, row_blocks
+from tnconv.execution.ways import THIN, Matrices, matrices_of, row_blocks
 from tnconv_backends.kernels import Kernel
 from tnconv_backends.scaled import gram_scales
 from tnconv_backends.torch.pages import fresh, into_fresh
 
 Tensor = Any
-
-
-#: below so many rows or columns, a product is slow unless BLAS is given the thin
-#: operand with its inner axis in order of memory: then up to four times as fast
-THIN = 16
 
 
 def bind_matmul(step: Matmul, shapes: Sequence[Shape], itemsize: int) -> Kernel:
@@ -57,16 +52,21 @@ def matrix_product(
     if 1 < columns < THIN and columns <= rows:
         return _tall
     if 1 < rows < THIN:
-        return lambda a, b: torch.mm(a.contiguous(), b)
+        return lambda a, b: torch.mm(_inner_in_order(a), b)
     return into_fresh(torch.mm, (rows, columns), itemsize)
 
 
 def _tall(a: Tensor, b: Tensor) -> Tensor:
     """Many rows, few columns; from the other side where the rows are not in order."""
-    thin = b.mT.contiguous()
+    thin = _inner_in_order(b.mT)
     if a.stride(-1) == 1:
         return torch.mm(a, thin.mT)
     return torch.mm(thin, a.mT).mT.contiguous()
+
+
+def _inner_in_order(a: Tensor) -> Tensor:
+    """A thin matrix with its inner axis in order of memory."""
+    return a if a.stride(-1) == 1 else a.contiguous()
 
 
 def _dots(a: Tensor, b: Tensor, **out: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tnconv.execution.program import Matmul, Shape, size_of
+from tnconv.execution.ways import THIN
 from tnconv.planning.strides import Registers, strides_of
 
 
@@ -26,6 +27,20 @@ def written_out(step: Matmul, registers: Registers) -> Iterator[Shape]:
 def copied_elements(step: Matmul, registers: Registers) -> int:
     """Elements of all copies."""
     return sum(map(size_of, written_out(step, registers)))
+
+
+def thin_elements(step: Matmul, registers: Registers) -> int:
+    """Elements of the thin operand of two matrices that PyTorch is given a copy of,
+    where its inner axis is not in order of memory."""
+    left, right = (registers.shapes[r] for r in step.sources)
+    rows, columns = step.shape[-2:]
+    if len(left) > 2 or len(right) > 2:
+        return 0
+    if 1 < columns < THIN and columns <= rows:
+        return size_of(right) * (strides_of(step.sources[1], registers)[0] != 1)
+    if 1 < rows < THIN:
+        return size_of(left) * (strides_of(step.sources[0], registers)[1] != 1)
+    return 0
 
 
 def _is_one(batch: Shape, shape: Shape, strides: list[int]) -> bool:

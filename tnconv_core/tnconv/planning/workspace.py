@@ -20,7 +20,7 @@ from tnconv.execution.program import (
     size_of,
 )
 from tnconv.execution.ways import row_blocks
-from tnconv.planning.batches import copied_elements
+from tnconv.planning.batches import copied_elements, thin_elements
 from tnconv.planning.elementwise import multiply_elements
 from tnconv.planning.machine import Machine
 from tnconv.planning.series import spectra_bytes
@@ -35,6 +35,8 @@ def workspace(machine: Machine, itemsize: int) -> Workspace:
         sources, copies = _sources(step, program), 0
         if machine.stored and isinstance(step, Matmul) and len(step.shape) > 3:
             copies = copied_elements(step, Layout(program))
+        if machine.mirror_call and isinstance(step, Matmul):
+            copies += thin_elements(step, Layout(program))
         if isinstance(step, MultiplySum):
             within = multiply_elements(step, sources, machine, Layout(program))
         else:

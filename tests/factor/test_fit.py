@@ -1,7 +1,6 @@
-"""Fits against tensorly, NumPy's SVD and dense least squares."""
+"""Fits near a weight, against tensorly and NumPy's SVD."""
 
 import warnings
-import weakref
 from typing import Any
 
 import numpy as np
@@ -10,31 +9,15 @@ from tests.factor.test_decompose import normal, planted
 
 import tnconv
 from tnconv.errors import ArgumentError
-from tnconv.factor import (
-    FORMATS,
-    FactorizedKernel,
-    KernelShape,
-    format_network,
-    layer_least_squares,
-    rank_caps,
-    streamed_least_squares,
-)
+from tnconv.factor import KernelShape, format_network, rank_caps
 from tnconv.factor.decompose import decompose
-from tnconv.factor.fit import equations, svd
+from tnconv.factor.fit import svd
 from tnconv.factor.fit.alternate import Settings, Target, refine
 from tnconv.factor.fit.fit import fit
 from tnconv.factor.fit.held import hold
 from tnconv.factor.fit.layout import Layout
 from tnconv.factor.fit.pairs import improve, in_pairs
 from tnconv.factor.fit.starts import random_start
-
-
-def correlated(*shape: int, seed: int = 0) -> Any:
-    """Inputs whose channels and neighbors go together, as behind a trained layer."""
-    rng = np.random.default_rng(seed)
-    mix = rng.standard_normal((shape[1], shape[1])) / np.arange(1, shape[1] + 1) ** 1.5
-    x = np.einsum("ij,nj...->ni...", mix, rng.standard_normal(shape))
-    return np.maximum(x + 0.7 * np.roll(x, 1, -1), 0)
 
 
 def test_one_cut_is_the_truncated_svd() -> None:
@@ -182,209 +165,6 @@ def test_sweeps_end_where_no_factor_can_be_better(format: str) -> None:
         assert abs(cosine) < 0.02
 
 
-CASES = [(1, False), (2, False), (2, True)]
-
-
-@pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize(("groups", "transposed"), CASES)
-def test_a_covariance_brings_the_output_nearer(
-    format: str, groups: int, transposed: bool
-) -> None:
-    x, rank = correlated(16, 6, 8, 8), 2
-    shape = (6, 8 // groups, 3, 3) if transposed else (8, 6 // groups, 3, 3)
-    weight = normal(*shape)
-    more: dict[str, Any] = {"groups": groups, "transposed": transposed}
-    run = tnconv.conv_transpose if transposed else tnconv.conv
-    names = ("kfac_input_factor", "kfac_transpose_input_factor")
-    covariance = getattr(tnconv, names[transposed])(x, 3, groups=groups)
-    wanted = run(x, weight, groups=groups)
-
-    def distance(kernel: FactorizedKernel) -> float:
-        away = run(x, kernel.to_dense(), groups=groups) - wanted
-        return float(np.linalg.norm(away) / np.linalg.norm(wanted))
-
-    plain = decompose(weight, format, rank, **more)
-    found = decompose(weight, format, rank, covariance=covariance, **more)
-    assert distance(found) < distance(plain)
-    assert found.fit is not None
-    assert found.fit.output_error == pytest.approx(distance(found), rel=0.02)
-
-
-def test_a_covariance_on_one_factor_gives_the_best_there_is() -> None:
-    weight, x = normal(6, 9), correlated(200, 9)
-    covariance = x.T @ x / len(x)
-    damped = covariance + 1e-4 * np.trace(covariance) / 9 * np.eye(9)
-    values, vectors = np.linalg.eigh(damped)
-    root = vectors * np.sqrt(values)
-    u, s, v = np.linalg.svd(weight @ root)
-    best = (u[:, :3] * s[:3]) @ v[:3] @ np.linalg.inv(root)
-    found = decompose(weight, "svd-out", 3, covariance=covariance)
-    np.testing.assert_allclose(found.to_dense(), best, atol=1e-8)
-
-
-def test_a_covariance_of_channels_alone() -> None:
-    weight, x = normal(6, 5, 3, 3), correlated(16, 5, 8, 8)
-    channels = np.einsum("nchw,ndhw->cd", x, x) / (16 * 64)
-    whole = np.einsum("cd,kl->ckdl", channels, np.eye(9)).reshape(45, 45)
-    pair = [decompose(weight, "tucker2", 3, covariance=c) for c in (channels, whole)]
-    np.testing.assert_allclose(pair[0].to_dense(), pair[1].to_dense(), atol=0.02)
-
-
-@pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize(("groups", "transposed"), CASES)
-def test_a_pair_of_covariances_is_their_kronecker_product(
-    format: str, groups: int, transposed: bool
-) -> None:
-    rng = np.random.default_rng(3)
-    shape = (6, 8 // groups, 3, 2) if transposed else (8, 6 // groups, 3, 2)
-    inner = (shape[0] if transposed else 6) // groups
-    mixes = [rng.standard_normal((groups, n, n)) for n in (inner, 6)]
-    first, second = (mix @ mix.swapaxes(1, 2) for mix in mixes)
-    full = np.einsum("gcd,gkl->gckdl", first, second).reshape(groups, inner * 6, -1)
-    more: dict[str, Any] = {"groups": groups, "transposed": transposed}
-    pair = decompose(normal(*shape), format, 2, covariance=(first, second), **more)
-    whole = decompose(normal(*shape), format, 2, covariance=full, **more)
-    assert pair.fit is not None and whole.fit is not None
-    assert pair.fit.output_error == pytest.approx(whole.fit.output_error, rel=0.05)
-    away = normal(*shape) - np.asarray(pair.to_dense())
-    assert pair.fit.output_error == pytest.approx(
-        measured(away, full, groups, transposed)
-        / measured(normal(*shape), full, groups, transposed),
-        rel=1e-2,
-    )
-
-
-def measured(weight: Any, covariance: Any, groups: int, transposed: bool) -> float:
-    """The norm of a weight through a covariance."""
-    if transposed:
-        parts = weight.reshape(groups, -1, *weight.shape[1:]).swapaxes(1, 2)
-    else:
-        parts = weight.reshape(groups, -1, *weight.shape[1:])
-    flat = parts.reshape(groups, parts.shape[1], -1)
-    return float(np.sqrt(np.einsum("gdi,gij,gdj->", flat, covariance, flat)))
-
-
-def test_a_product_on_two_factors_is_solved_exactly() -> None:
-    """Tucker-2 in coordinates in which the input is white, and back."""
-    weight, rng = normal(7, 6, 3), np.random.default_rng(1)
-    first, second = (m @ m.T for m in (rng.standard_normal((n, n)) for n in (6, 3)))
-    damped = [c + 1e-4 * np.trace(c) / len(c) * np.eye(len(c)) for c in (first, second)]
-    roots = [np.linalg.cholesky(c) for c in damped]
-    white = np.einsum("dck,ca,kb->dab", weight, *roots)
-    plain = decompose(white, "tucker2", (3, 2)).to_dense()
-    inverses = [np.linalg.inv(root) for root in roots]
-    wanted = np.einsum("dab,ac,bk->dck", plain, *inverses)
-    found = decompose(weight, "tucker2", (3, 2), covariance=(first, second))
-    np.testing.assert_allclose(found.to_dense(), wanted, atol=1e-10)
-
-
-@pytest.mark.parametrize("format", ["tucker2", "cp", "tt"])
-def test_large_equations_are_approached(
-    format: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    weight, x = normal(8, 6, 3, 3), correlated(16, 6, 8, 8)
-    covariance = tnconv.kfac_input_factor(x, 3)
-    exact = decompose(weight, format, 2, covariance=covariance)
-    monkeypatch.setattr(equations, "LARGEST", 1)
-    found = decompose(weight, format, 2, covariance=covariance)
-    assert exact.fit is not None and found.fit is not None
-    assert found.fit.output_error == pytest.approx(exact.fit.output_error, rel=1e-2)
-
-
-@pytest.mark.parametrize("format", ["svd-in", "cp3", "tucker2"])
-@pytest.mark.parametrize(("groups", "transposed"), CASES)
-def test_least_squares_on_examples(format: str, groups: int, transposed: bool) -> None:
-    x, bias = correlated(8, 6, 8, 8), normal(8)
-    shape = (6, 8 // groups, 3, 3) if transposed else (8, 6 // groups, 3, 3)
-    weight = normal(*shape)
-    hyper: dict[str, Any] = {"stride": 2, "padding": 1}
-    run = tnconv.conv_transpose if transposed else tnconv.conv
-    wanted = run(x, weight, bias, groups=groups, **hyper)
-    start = decompose(weight, format, 2, groups=groups, transposed=transposed)
-    found = layer_least_squares(start, x, wanted, bias, sweeps=2, **hyper)
-
-    def distance(kernel: FactorizedKernel) -> float:
-        given = run(x, kernel.to_dense(), bias, groups=groups, **hyper)
-        plain = wanted - bias[:, None, None]
-        return float(np.linalg.norm(given - wanted) / np.linalg.norm(plain))
-
-    assert found.ranks == start.ranks
-    assert distance(found) < distance(start)
-    assert found.fit is not None
-    assert found.fit.output_error == pytest.approx(distance(found), rel=1e-6)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_least_squares_in_parts_are_those_of_all_examples(dtype: str) -> None:
-    x, weight = correlated(9, 5, 12).astype(dtype), normal(6, 5, 3).astype(dtype)
-    bias = normal(6).astype(dtype)
-    y = tnconv.conv(x, weight, bias)
-    start = decompose(weight, "tucker2", 2)
-    short: dict[str, int] = {"sweeps": 2, "iterations": 3}
-    whole = layer_least_squares(start, x, y, bias, **short)
-    parts = [(x[:4], y[:4]), (x[4:8], y[4:8]), (x[8:], y[8:])]
-    found = streamed_least_squares(start, parts, bias, **short)
-    assert found.factors[0].dtype == dtype
-    close = 1e-10 if dtype == "float64" else 1e-4
-    np.testing.assert_allclose(found.to_dense(), whole.to_dense(), atol=close)
-    assert found.fit is not None and whole.fit is not None
-    assert found.fit.output_error == pytest.approx(whole.fit.output_error, rel=1e-4)
-
-
-def test_least_squares_hold_one_batch() -> None:
-    """Batches are made anew in every pass and never kept."""
-    weight = normal(4, 3, 3)
-    made: list[weakref.ref[Any]] = []
-    most = 0
-
-    class Batches:
-        def __iter__(self) -> Any:
-            nonlocal most
-            for seed in range(6):
-                x = normal(4, 3, 9, seed=seed)
-                made.append(weakref.ref(x))
-                most = max(most, sum(one() is not None for one in made))
-                yield x, tnconv.conv(x, weight)
-
-    start = decompose(weight, "svd-out", 2)
-    found = streamed_least_squares(start, Batches(), sweeps=1, iterations=2)
-    assert found.fit is not None and found.fit.output_error is not None
-    assert len(made) == 6 * 10 and most <= 2  # one runs, and the next is made
-
-
-def test_least_squares_reach_the_dense_solution() -> None:
-    """With one factor free in a linear layer, it is a regression that NumPy solves."""
-    x, weight = normal(50, 7), normal(5, 7, seed=1)
-    start = decompose(weight, "svd-out", 5)  # full rank: the fit can be exact
-    noise = normal(50, 5, seed=2)
-    found = layer_least_squares(start, x, x @ weight.T + noise, iterations=50)
-    best = np.linalg.lstsq(x, x @ weight.T + noise, rcond=None)[0].T
-    np.testing.assert_allclose(found.to_dense(), best, atol=1e-6)
-
-
-def test_what_is_refused() -> None:
-    weight = normal(4, 6, 3)
-    kernel, x = decompose(weight, "svd-out", 2), normal(2, 6, 9)
-    with pytest.raises(ArgumentError, match="covariance has shape"):
-        decompose(weight, "svd-out", 2, covariance=np.eye(5))
-    with pytest.raises(ArgumentError, match="not symmetric"):
-        decompose(weight, "svd-out", 2, covariance=np.triu(np.ones((18, 18))))
-    with pytest.raises(ArgumentError, match="output has shape"):
-        layer_least_squares(kernel, x, normal(2, 4, 9))
-    with pytest.raises(ArgumentError, match="bias has shape"):
-        layer_least_squares(kernel, x, normal(2, 4, 7), normal(5))
-    with pytest.raises(ArgumentError, match="groups"):
-        layer_least_squares(kernel, x, normal(2, 4, 7), groups=1)
-    with pytest.raises(ArgumentError, match="ends after one pass"):
-        streamed_least_squares(kernel, iter([(x, normal(2, 4, 7))]))
-    with pytest.raises(ArgumentError, match="no batch"):
-        streamed_least_squares(kernel, [])
-    with pytest.raises(ArgumentError, match="no kernel positions"):
-        pair = (np.eye(6), np.eye(1))
-        decompose(normal(4, 6), "svd-out", 2, covariance=pair)
-    with pytest.raises(ArgumentError, match="3 parts"):
-        decompose(weight, "svd-out", 2, covariance=(np.eye(6),) * 3)
-    with pytest.raises(ArgumentError, match="covariance has shape"):
-        decompose(weight, "svd-out", 2, covariance=(np.eye(6), np.eye(2)))
+def test_what_is_no_number_is_refused() -> None:
     with pytest.raises(ArgumentError, match="NaN"):
         hold("decompose", "kernel", np.array([np.nan]))

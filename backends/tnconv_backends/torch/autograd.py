@@ -6,7 +6,7 @@ door, so that double backward and nested transforms follow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import compress
@@ -18,6 +18,7 @@ from torch.autograd import forward_ad
 from tnconv.edits import without_conjugates
 from tnconv.execution.cache import BoundedCache
 from tnconv.execution.expression import Expression, Run, planned_expression
+from tnconv.execution.staged import Row, cheapest_row, pulled_back
 from tnconv.network import Network
 from tnconv_backends.torch.derivatives import batched, fresh, jvps, readers, vjps
 
@@ -34,6 +35,7 @@ class _Derived:
 
 
 _DERIVED: BoundedCache[tuple[_Derived, ...]] = BoundedCache(4096)
+_ROWS: BoundedCache[dict[str, _Derived]] = BoundedCache(1024)
 _STAGED = ("float32", "float64", "complex64", "complex128")
 #: whether a transform of ``torch.func`` is at work
 transforming: Callable[[], bool] = torch._C._are_functorch_transforms_active
@@ -54,26 +56,48 @@ def contract(run: Run, job: Expression, arrays: Sequence[Array]) -> Array:
     return run(arrays)
 
 
-@lru_cache(maxsize=1024)
-def _stages(plan: Any) -> tuple[Any, ...]:
-    from tnconv.planning.stages import stages
-
-    return stages(plan)
-
-
 def _in_stages(job: Expression, run: Run, arrays: Sequence[Array]) -> Array:
     """The products of a plan one by one, so that gradients share what they have in
     common; half precision is rounded once, and memory limits are kept, so not these."""
     if job.dtype not in _STAGED or job.options.memory_limit is not None:
         return _apply(job, run, *arrays)
-    networks = {stage.name: stage.network for stage in _stages(job.plan)}
-    if len(networks) == 1:
+    wanted = tuple([array.requires_grad for array in arrays])
+    parts = _staged(job, arrays[0], wanted)
+    if len(parts) == 1:
         return _apply(job, run, *arrays)
-    parts = _derived(job, arrays[0], ("stages",), networks.values)
     known = dict(zip(job.network.arguments, arrays, strict=True))
-    for name, part in zip(networks, parts, strict=True):
+    for name, part in parts.items():
         known[name] = contract(part.run, part.job, [known[a] for a in part.names])
-    return known[name]
+    return known["result"]
+
+
+def _staged(
+    job: Expression, like: Array, wanted: tuple[bool, ...]
+) -> dict[str, _Derived]:
+    """The stages of a job by the name of their results, for the gradients wanted."""
+    place = job.backend.place(like)
+
+    def rows() -> dict[str, _Derived]:
+        names = frozenset(compress(job.network.arguments, wanted))
+        row = cheapest_row(job, place, lambda row: _run_for(row, names, job.dtype))
+        parts = _derived(job, like, ("stages", row), lambda: [s.network for s in row])
+        return dict(zip([s.name for s in row], parts, strict=True))
+
+    return _ROWS.get_or_make((job.network, place, job.options, wanted), rows)
+
+
+def _run_for(row: Row, wanted: frozenset[str], dtype: str) -> Iterator[Network]:
+    """All that runs: the stages, and the gradients of what leads to those wanted."""
+    yield from (stage.network for stage in row)
+    for stage, name in pulled_back(row, wanted):
+        network = stage.network
+        for found in vjps(network, name, fresh(network, "cotangent")):
+            yield _real(found, dtype)
+
+
+def _real(network: Network, dtype: str) -> Network:
+    """The network without conjugates, where arrays are real."""
+    return network if dtype.startswith("complex") else without_conjugates(network)
 
 
 class Contraction(torch.autograd.Function):
@@ -203,8 +227,7 @@ def _derived(
     def plan() -> tuple[_Derived, ...]:
         found = []
         for network in build():
-            if not job.dtype.startswith("complex"):
-                network = without_conjugates(network)
+            network = _real(network, job.dtype)
             new = planned_expression(network, job.backend, place, job.options)
             found.append(_Derived(new, new.compiled(place), tuple(network.arguments)))
         return tuple(found)

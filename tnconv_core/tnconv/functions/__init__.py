@@ -7,6 +7,10 @@ from tnconv.functions.curvature import (
     kfac_output_factor,
     kfac_transpose_input_factor,
 )
+from tnconv.functions.factor_products import (
+    conv_transpose_ggn_factor_product,
+    ggn_factor_product,
+)
 from tnconv.functions.factorized import (
     conv_factor_vjps,
     conv_transpose_factor_vjps,
@@ -80,6 +84,7 @@ __all__ = [
     "conv_transpose_factor_vjps",
     "conv_transpose_ggn_block",
     "conv_transpose_ggn_diagonal",
+    "conv_transpose_ggn_factor_product",
     "conv_transpose_ggn_product",
     "conv_transpose_gram",
     "conv_transpose_gram_product",
@@ -101,6 +106,7 @@ __all__ = [
     "fold",
     "ggn_block",
     "ggn_diagonal",
+    "ggn_factor_product",
     "ggn_product",
     "gram",
     "gram_product",

@@ -1,9 +1,9 @@
 """Gradients in several arrays of one network, what they have in common made once.
 
-The plan of the network, taken apart into its products of arrays
+A plan of the network, taken apart into its products of arrays
 (:mod:`tnconv.planning.stages`), is gone through forward and then back: each product is
 pulled back to the arrays that it joined. All that runs are networks with plans of their
-own.
+own, in the order of products that is cheapest for all of them together.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from tnconv.edits import transpose
 from tnconv.execution.backend import Backend, Place
 from tnconv.execution.expression import Expression, Run, planned_expression
+from tnconv.execution.staged import Row, cheapest_row, pulled_back
 from tnconv.network import Network
 from tnconv.options import Options
 
@@ -68,8 +69,9 @@ def backward(
     """
     if place.dtype in HALVES or options.memory_limit is not None:
         return None
-    job = planned_expression(network, backend, place, options)
-    steps = _steps(job, set(wanted))
+    job, names = planned_expression(network, backend, place, options), frozenset(wanted)
+    row = cheapest_row(job, place, lambda row: [n for _, n in _steps(row, names)])
+    steps = _steps(row, names)
     if len(steps) == len(wanted):
         return None
     pieces = []
@@ -79,20 +81,11 @@ def backward(
     return Backward(tuple(pieces), wanted)
 
 
-def _steps(job: Expression, wanted: set[str]) -> list[tuple[str, Network]]:
+def _steps(row: Row, wanted: frozenset[str]) -> list[tuple[str, Network]]:
     """Networks by the name of their result: products forward, then their VJPs."""
-    from tnconv.planning.stages import stages
-
-    row = stages(job.plan)
-    leads = set(wanted)
-    for stage in row:
-        if leads & set(stage.network.arguments):
-            leads.add(stage.name)
     back = [
         (_of(name), transpose(stage.network, name, _of(stage.name)))
-        for stage in reversed(row)
-        for name in stage.network.arguments
-        if name in leads
+        for stage, name in pulled_back(row, wanted)
     ]
     read = {name for _, network in back for name in network.arguments}
     forward = []

@@ -152,7 +152,7 @@ def test_what_blocks_hold_is_what_is_predicted(made: str) -> None:
 
 
 def test_what_makes_a_result_is_seen_through_views_in_order() -> None:
-    gram, plain = Gram((0,), (6, 6)), AxisMap(0, (1, 0)), AxisMap(0, (0, 1))
+    gram, plain = Gram((0,), (6, 6)), (AxisMap(0, (1, 0)), AxisMap(0, (0, 1)))
     same = View((1,), (6, 6), plain, (1, 36), False)
     turned = View((1,), (6, 6), plain[::-1], (6, 6), False)
     inputs = (("x", (6, 5)),)

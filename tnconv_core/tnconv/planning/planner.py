@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 
 from tnconv.errors import MemoryLimitError, NetworkError
 from tnconv.execution.program import size_of
@@ -88,14 +89,15 @@ def _within(network: Network, job: _Job) -> Planned | None:
 
 
 def _modest(whole: Planned, job: _Job) -> Planned:
-    """The plan, in blocks where that is charged less; or where its memory costs much,
-    one without a form that it multiplies with, if that is charged less still."""
+    """The plan, in blocks where that is charged less; or where its memory costs much
+    beside a target, one without a form that it multiplies with, if that is charged
+    less still."""
     options = job.options
     shares = options.memory_share, options.memory_target
     charge = Charge.of(whole.network, job.machine, job.itemsize, *shares)
     best = looped(whole, charge)
     price = charge.price(best.seconds, charge.held(best.program))
-    if price <= DEAR * whole.seconds:
+    if charge.most == inf or price <= DEAR * whole.seconds:
         return best
     for name in sorted({s.form for s in whole.plan.steps if len(s.values) > 1}):
         others = [form for form in options.forms or form_table() if form != name]

@@ -91,7 +91,8 @@ def unfolded_squared(groups: int, reduce: bool) -> np.ndarray[Any, Any]:
     rows = rows.reshape(groups, n, h * w, -1)
     rows = rows.mean(axis=2, keepdims=True) if reduce else rows
     flat = rows.reshape(groups, -1, rows.shape[-1])
-    return flat.swapaxes(1, 2) @ flat / (n if reduce else n * h * w)
+    found: np.ndarray[Any, Any] = flat.swapaxes(1, 2) @ flat
+    return found / (n if reduce else n * h * w)
 
 
 @pytest.mark.parametrize("library", (NUMPY, TORCH), ids=lambda lib: lib.name)

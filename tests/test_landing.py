@@ -91,7 +91,8 @@ def unfolded_squared(groups: int, reduce: bool) -> np.ndarray[Any, Any]:
     rows = rows.reshape(groups, n, h * w, -1)
     rows = rows.mean(axis=2, keepdims=True) if reduce else rows
     flat = rows.reshape(groups, -1, rows.shape[-1])
-    return flat.swapaxes(1, 2) @ flat / (n if reduce else n * h * w)
+    found: np.ndarray[Any, Any] = flat.swapaxes(1, 2) @ flat
+    return found / (n if reduce else n * h * w)
 
 
 @pytest.mark.parametrize("library", (NUMPY, TORCH), ids=lambda lib: lib.name)
@@ -152,7 +153,7 @@ def test_what_blocks_hold_is_what_is_predicted(made: str) -> None:
 
 
 def test_what_makes_a_result_is_seen_through_views_in_order() -> None:
-    gram, plain = Gram((0,), (6, 6)), AxisMap(0, (1, 0)), AxisMap(0, (0, 1))
+    gram, plain = Gram((0,), (6, 6)), (AxisMap(0, (1, 0)), AxisMap(0, (0, 1)))
     same = View((1,), (6, 6), plain, (1, 36), False)
     turned = View((1,), (6, 6), plain[::-1], (6, 6), False)
     inputs = (("x", (6, 5)),)

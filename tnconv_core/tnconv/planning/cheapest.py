@@ -3,8 +3,8 @@
 A path of large arrays pays for fresh memory in one piece, and hardly in blocks, whose
 memory the allocator uses again. So two paths are looked for: the one that is cheapest
 where fresh memory has its price, and the one that is where it has none. Each is tried
-in blocks, and the charge of the whole decides. Where the best is charged much for what
-it holds, paths without one of its forms are looked at as well.
+in blocks, and the charge of the whole decides. Where there is a target for what is held
+and the best is charged much, paths without one of its forms are looked at as well.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def cheapest(
         return charge.price(planned.seconds, charge.held(planned.program))
 
     found = [looped(planned, charge) for planned in paths]
-    if min(map(charged, found)) > DEAR * paths[0].seconds:
+    dear = min(map(charged, found)) > DEAR * paths[0].seconds
+    if dear and charge.most < inf:
         others = _without_a_form(paths[0], machine, itemsize, options)
         found += [looped(planned, charge) for planned in others]
     return replace(min(found, key=charged), considered=paths[0].considered)

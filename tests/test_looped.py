@@ -52,6 +52,31 @@ def test_blocks_change_no_result(library: Library, operation: str, data: Any) ->
     check(case, library, data.draw(seeds()))
 
 
+INTEL = Device("cpu", "Intel(R) Xeon(R) Processor (6/167)", 2)
+
+
+@pytest.mark.parametrize(("pixels", "cut"), [(64, False), (256, True)])
+def test_native_calls_are_cut_where_what_they_pack_faults(
+    pixels: int, cut: bool
+) -> None:
+    """A large map is convolved block by block, in memory that is used again."""
+    network = networks.conv((8, 3, pixels, pixels), (64, 3, 7, 7), stride=2, padding=3)
+    machine = nearest("torch", INTEL)
+    whole = unlimited(network, machine, 4, current())
+    found = plan_network(network, machine, 4, current())
+    charge = Charge.of(network, machine, 4, 1.0)
+    assert charge.is_free(charge.held(whole.program))  # no rent makes it cut
+    assert (charge.packed(whole.program) > 0) == cut
+    assert (found.plan.blocks is not None) == cut
+    assert (found.seconds < whole.seconds) == cut
+
+
+def test_memory_that_costs_nothing_is_not_avoided() -> None:
+    network = networks.conv((8, 3, 256, 256), (64, 3, 7, 7), stride=2, padding=3)
+    machine = replace(nearest("torch", INTEL), fresh=math.inf)
+    assert plan_network(network, machine, 4, current()).plan.blocks is None
+
+
 def charged(
     planned: Planned, machine: Machine, itemsize: int, share: float = math.inf
 ) -> Charge:

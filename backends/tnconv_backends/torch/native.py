@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
+from math import prod
 from typing import Any
 
 import torch
@@ -30,7 +32,7 @@ def bind_native(step: Native, shapes: Sequence[Shape], overwrite: bool) -> Kerne
     if how.role == "transposed":  # the input gradient: no slower, on 1x1 much faster
 
         def transposed(x: Tensor, w: Tensor) -> Tensor:
-            like = x.new_empty(step.shape)  # never read; an expanded one is slower
+            like = unread(x, step.shape)
             return backward(
                 x, like, w, None, stride, padding, dilation, False, zeros, groups,
                 ONLY_INPUT,
@@ -39,13 +41,33 @@ def bind_native(step: Native, shapes: Sequence[Shape], overwrite: bool) -> Kerne
         return transposed
 
     def weight(x: Tensor, v: Tensor) -> Tensor:
-        like = x.new_empty(step.shape)  # never read; an expanded one is slower
+        like = unread(x, step.shape)
         return backward(
             v, x, like, None, stride, padding, dilation, False, zeros, groups,
             ONLY_WEIGHT,
         )[1]  # fmt: skip
 
     return weight
+
+
+def unread(x: Tensor, shape: Shape) -> Tensor:
+    """What PyTorch's backward is given for an operand of which it reads the shape only
+    (an expanded one is slower).
+
+    On the CPU these are addresses that nothing lies at: an allocated one would take the
+    warm block that the last result left, and the next result a cold one.
+    """
+    if type(x) is torch.Tensor and x.is_cpu:
+        return _addresses(shape, x.dtype)
+    return x.new_empty(shape)
+
+
+@lru_cache(maxsize=64)
+def _addresses(shape: Shape, dtype: torch.dtype) -> Tensor:
+    """A tensor of pages that are never touched, so that they hold no memory."""
+    count = prod(shape)
+    pages = mmap.mmap(-1, max(1, count * dtype.itemsize))
+    return torch.frombuffer(pages, dtype=dtype, count=-1)[:count].view(shape)
 
 
 def _spoken(how: Convolution) -> dict[str, Any]:

@@ -91,8 +91,9 @@ def unfolded_squared(groups: int, reduce: bool) -> np.ndarray[Any, Any]:
     rows = rows.reshape(groups, n, h * w, -1)
     rows = rows.mean(axis=2, keepdims=True) if reduce else rows
     flat = rows.reshape(groups, -1, rows.shape[-1])
-    found: np.ndarray[Any, Any] = flat.swapaxes(1, 2) @ flat
-    return found / (n if reduce else n * h * w)
+    found = flat.swapaxes(1, 2) @ flat
+    scaled: np.ndarray[Any, Any] = found / (n if reduce else n * h * w)
+    return scaled
 
 
 @pytest.mark.parametrize("library", (NUMPY, TORCH), ids=lambda lib: lib.name)

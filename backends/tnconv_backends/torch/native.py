@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from math import prod
 from typing import Any
 
@@ -62,12 +62,20 @@ def unread(x: Tensor, shape: Shape) -> Tensor:
     return x.new_empty(shape)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _addresses(shape: Shape, dtype: torch.dtype) -> Tensor:
-    """A tensor of pages that are never touched, so that they hold no memory."""
+    """A tensor on pages that are never touched, so that they hold no memory."""
     count = prod(shape)
-    pages = mmap.mmap(-1, max(1, count * dtype.itemsize))
-    return torch.frombuffer(pages, dtype=dtype, count=-1)[:count].view(shape)
+    nbytes = max(1, count * dtype.itemsize)
+    pages = _pages((nbytes - 1).bit_length())
+    return torch.frombuffer(pages, dtype=dtype, count=max(1, count))[:count].view(shape)
+
+
+@cache
+def _pages(bits: int) -> mmap.mmap:
+    """Addresses of two to that power of bytes, which all tensors of about that size
+    share: together no more than four times what the largest needs."""
+    return mmap.mmap(-1, 1 << max(bits, 12))
 
 
 def _spoken(how: Convolution) -> dict[str, Any]:

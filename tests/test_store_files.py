@@ -14,6 +14,7 @@ from tests.stores import record_of
 
 from tnconv.cli import main
 from tnconv.errors import StoreError
+from tnconv.store import places
 from tnconv.store.database import APPLICATION, Database
 from tnconv.store.manage import Fault, verified
 from tnconv.store.places import StoreWarning
@@ -32,13 +33,16 @@ def small_database(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def survives(path: Path) -> None:
-    """A damaged store: planned, verified and written to without a crash."""
+def survives(path: Path) -> bool:
+    """Whether a damaged store is planned and verified with a warning, or used; it never
+    is an error, and nothing else is said."""
+    places._warn.cache_clear()
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        used()
+        known = used()
     assert all(issubclass(w.category, StoreWarning) for w in said)
     list(verified(Database(path)))
+    return known or bool(said)
 
 
 def test_truncation_at_every_place(own_store: Path) -> None:
@@ -46,7 +50,7 @@ def test_truncation_at_every_place(own_store: Path) -> None:
     draw = random.Random(0)
     for length in sorted({0, 1, 15, 16, 99, 100, *draw.sample(range(len(whole)), 60)}):
         own_store.write_bytes(whole[:length])
-        survives(own_store)
+        assert survives(own_store) or length <= 1  # to SQLite a new store
         assert own_store.read_bytes() == whole[:length]
 
 
@@ -99,7 +103,7 @@ def test_newer_and_foreign_databases_are_left(
     is_reported(said)
     with pytest.raises(StoreError, match=said):
         Database(own_store).put([record_of(NETWORK)])
-    assert main(["plans", "prune"]) == 2 or own_store.read_bytes() == before
+    assert main(["plans", "prune"]) == 2
     assert own_store.read_bytes() == before
 
 
@@ -171,7 +175,7 @@ def test_a_full_disk_is_an_error_in_words_and_loses_nothing(own_store: Path) -> 
     )
     said = child(limit)
     assert f"refused: {own_store}" in said and "planned: the store" in said
-    assert [type(item) for item in verified(Database(own_store))] != [Fault]
+    assert not [one for one in verified(Database(own_store)) if isinstance(one, Fault)]
     assert len(Database(own_store).lines()) == 1
 
 

@@ -166,11 +166,11 @@ class TorchKernels(Kernels):
         a triangle block by block of its rows."""
         if isinstance(step, Stack):
             return stacked_into(step, added)
-        if not shapes or not shapes[0][-1]:
+        if not isinstance(step, (Gram, Matmul)) or not shapes[0][-1]:
             return None
         if isinstance(step, Gram):
             return gram_into(step, shapes, added)
-        if added or not isinstance(step, Matmul) or not is_plain(step):
+        if added or not is_plain(step):
             return None
         equal = self.matrices and shapes[0][:-2] == shapes[1][:-2]
         return product_into(torch.bmm, step, shapes) if equal else None

@@ -66,8 +66,9 @@ def unread(x: Tensor, shape: Shape) -> Tensor:
 def _addresses(shape: Shape, dtype: torch.dtype) -> Tensor:
     """A tensor of pages that are never touched, so that they hold no memory."""
     count = prod(shape)
-    pages = mmap.mmap(-1, max(1, count * dtype.itemsize))
-    return torch.frombuffer(pages, dtype=dtype, count=-1)[:count].view(shape)
+    pages = mmap.mmap(-1, max(1, count) * dtype.itemsize)
+    with torch.inference_mode(False):  # it serves all later calls
+        return torch.frombuffer(pages, dtype=dtype, count=count).view(shape)
 
 
 def _spoken(how: Convolution) -> dict[str, Any]:

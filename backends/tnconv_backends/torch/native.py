@@ -68,7 +68,9 @@ def _addresses(shape: Shape, dtype: torch.dtype) -> Tensor:
     count = prod(shape)
     nbytes = max(1, count * dtype.itemsize)
     pages = _pages((nbytes - 1).bit_length())
-    return torch.frombuffer(pages, dtype=dtype, count=max(1, count))[:count].view(shape)
+    with torch.inference_mode(False):  # it serves all later calls
+        every = torch.frombuffer(pages, dtype=dtype, count=max(1, count))
+        return every[:count].view(shape)
 
 
 @cache

@@ -92,7 +92,8 @@ def unfolded_squared(groups: int, reduce: bool) -> np.ndarray[Any, Any]:
     rows = rows.mean(axis=2, keepdims=True) if reduce else rows
     flat = rows.reshape(groups, -1, rows.shape[-1])
     found: np.ndarray[Any, Any] = flat.swapaxes(1, 2) @ flat
-    return found / (n if reduce else n * h * w)
+    found /= n if reduce else n * h * w
+    return found
 
 
 @pytest.mark.parametrize("library", (NUMPY, TORCH), ids=lambda lib: lib.name)

@@ -32,6 +32,7 @@ from tnconv.execution.expression import Expression, clear_caches
 from tnconv.execution.registry import backend as backend_named
 from tnconv.store.adapt import adapted
 from tnconv.store.canonical import canonical
+from tnconv.store.key import options_of
 from tnconv.tuning.layers import OPERATIONS, read_layer
 from tnconv.tuning.report import geomean
 from tnconv.tuning.tasks import Settings, Task, tasks_of
@@ -115,7 +116,7 @@ def expressions(options: argparse.Namespace) -> Iterator[tuple[Task, Expression]
     for task in tasks(options):
         if (task.name, task.operation) in options.left:
             continue
-        yield task, tnconv.expression(task.network, backend=options.backend)
+        yield task, _expression(task)
 
 
 def tune(options: argparse.Namespace) -> None:
@@ -140,7 +141,7 @@ def tune(options: argparse.Namespace) -> None:
 
 
 def _seconds(task: Task) -> float:
-    found = tnconv.expression(task.network, backend=task.backend)
+    found = _expression(task)
     return found.planned.seconds
 
 
@@ -180,6 +181,12 @@ def measured(options: argparse.Namespace) -> Iterator[Row]:
     for one, (task, other) in zip(default, expressions(options), strict=True):
         times = None if is_default(task, other) else _times(one, other, options.again)
         yield Row(task.name, task.operation, times)
+
+
+def _expression(task: Task) -> Expression:
+    """What is planned for a task, under the share of memory that it aims at."""
+    target = options_of(task.constraints).memory_target
+    return tnconv.expression(task.network, backend=task.backend, memory_target=target)
 
 
 def is_default(task: Task, found: Expression) -> bool:

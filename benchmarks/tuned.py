@@ -31,6 +31,7 @@ from tnconv.execution.expression import Expression, clear_caches
 from tnconv.execution.registry import backend as backend_named
 from tnconv.store.adapt import adapted
 from tnconv.store.canonical import canonical
+from tnconv.store.key import options_of
 from tnconv.tuning.layers import OPERATIONS, read_layer
 from tnconv.tuning.tasks import Settings, Task, tasks_of
 
@@ -90,7 +91,7 @@ def expressions(options: argparse.Namespace) -> Iterator[tuple[Task, Expression]
     for task in tasks(options):
         if (task.name, task.operation) in options.left:
             continue
-        yield task, tnconv.expression(task.network, backend=options.backend)
+        yield task, _expression(task)
 
 
 def tune(options: argparse.Namespace) -> None:
@@ -115,7 +116,7 @@ def tune(options: argparse.Namespace) -> None:
 
 
 def _seconds(task: Task) -> float:
-    found = tnconv.expression(task.network, backend=task.backend)
+    found = _expression(task)
     return found.planned.seconds
 
 
@@ -162,6 +163,12 @@ def measured(
             times = None if same else _times(one, other, options.again)
             row = Row(task.name, task.operation, times)
         yield row
+
+
+def _expression(task: Task) -> Expression:
+    """What is planned for a task, under the share of memory that it aims at."""
+    target = options_of(task.constraints).memory_target
+    return tnconv.expression(task.network, backend=task.backend, memory_target=target)
 
 
 def is_default(task: Task, found: Expression) -> bool:

@@ -10,13 +10,16 @@ not charged: that chose orders which measurement did not bear out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from tnconv.execution.backend import Place
 from tnconv.execution.expression import Expression, planned_expression
 from tnconv.network import Network
-from tnconv.planning.stages import Stage, stages
 
-Row = tuple[Stage, ...]
+if TYPE_CHECKING:
+    from tnconv.planning.stages import Stage
+
+Row = tuple["Stage", ...]
 #: the networks that are run for a row of stages
 Pieces = Callable[[Row], Iterable[Network]]
 
@@ -32,6 +35,8 @@ def cheapest_row(job: Expression, place: Place, pieces: Pieces) -> Row:
     >>> [list(stage.network.arguments) for stage in row]
     [['x', 'weight.v'], ['weight.u', 'stage1']]
     """
+    from tnconv.planning.stages import stages  # late: it loads the planner
+
     best = stages(job.plan)
     if len(best) == 1:
         return best
@@ -50,6 +55,7 @@ def _other_rows(job: Expression, place: Place, bound: float) -> Iterator[Row]:
     """The stages of plans in other orders, whose result alone costs less than a
     bound."""
     from tnconv.planning.orders import ordered_plans
+    from tnconv.planning.stages import stages
     from tnconv.rewrite import simplify
     from tnconv.splice import splice_all
 

@@ -47,8 +47,10 @@ def test_every_group_tells_of_each_of_its_constants(name: str) -> None:
                 continue
             off = replace(truth, **{constant: 2.5 * getattr(truth, constant)})
             found = fitted(off, samples, (constant,), 4)
+            # where fresh memory begins is seen between probes of twice the size
+            rel = 1.0 if constant == "fresh_from" else 0.25
             if getattr(found, constant) != pytest.approx(
-                getattr(truth, constant), rel=0.25
+                getattr(truth, constant), rel=rel
             ):
                 lost.append((group.title, constant))
     assert lost == ([("sums", "read")] if name == "array_api" else [])

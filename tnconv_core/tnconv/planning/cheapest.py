@@ -2,10 +2,10 @@
 
 A path of large arrays pays for fresh memory in one piece, and hardly in blocks, whose
 memory the allocator uses again. So the path that is looked for first is the cheapest
-where fresh memory has no price; if in blocks it pays for some all the same, the one that
-is the cheapest where it has, too. The charge of the whole decides. Where there is a
-target for what is held and the best is charged much, paths without one of its forms are
-looked at as well.
+where fresh memory has no price; if in blocks it pays for some all the same, the one
+that is the cheapest where it has, too. The charge of the whole decides. Where there is
+a target for what is held and the best is charged much, paths without one of its forms
+are looked at as well.
 """
 
 from __future__ import annotations

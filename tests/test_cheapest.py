@@ -71,3 +71,9 @@ def test_blocks_of_another_path_give_the_same_numbers() -> None:
         weight,
     )
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11)
+
+
+def test_nothing_to_add_up_has_no_second_price() -> None:
+    found = plan_network(networks.conv((2, 0, 9, 9), (4, 0, 3, 3)), MACHINE, 4, OPTIONS)
+    assert found.seconds == 0
+    assert not found.plan.steps

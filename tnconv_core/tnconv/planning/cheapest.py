@@ -76,7 +76,9 @@ def _is_large(network: Network) -> bool:
 
 
 def _priced(planned: Planned, machine: Machine, itemsize: int) -> Planned:
-    """A plan at the prices of another machine."""
+    """A plan at the prices of another machine; one without steps has none."""
+    if not planned.plan.steps:
+        return planned
     done, _ = lower(planned.plan, machine, itemsize, form_table(), {})
     plan = replace(planned.plan, seconds=done.seconds)
     return replace(planned, plan=plan, seconds=done.seconds)

@@ -51,7 +51,7 @@ def test_small_networks_are_searched_once(monkeypatch: pytest.MonkeyPatch) -> No
         searched.append(args)
         return unlimited(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("tnconv.planning.cheapest.unlimited", counted)
+    monkeypatch.setattr("tnconv.planning.rivals.unlimited", counted)
     plan_network(networks.conv((2, 3, 32, 32), (4, 3, 3, 3)), MACHINE, 4, current())
     assert len(searched) == 1
     plan_network(IMAGE, replace(MACHINE, fresh=3e9), 4, current())

@@ -16,12 +16,13 @@ from math import inf
 
 from tnconv.network import Network, SubNetwork
 from tnconv.options import Options, changed
+from tnconv.planning import rivals
 from tnconv.planning.charge import Charge
 from tnconv.planning.engine import EXACT
 from tnconv.planning.looped import looped
 from tnconv.planning.lower import lower
 from tnconv.planning.machine import Machine
-from tnconv.planning.rivals import Planned, form_table, unlimited
+from tnconv.planning.planned import Planned
 
 #: by how much more than without fresh memory a plan may cost, so that no other path is
 #: looked for: what all plans cost without it is less than what any costs with it
@@ -36,7 +37,7 @@ def cheapest(
     """The plan that is charged least, by :mod:`tnconv.planning.charge`."""
     large = _is_large(network)  # its parts are searched apart, or a search costs much
     calm = machine if large else replace(machine, fresh=inf)
-    first = unlimited(network, calm, itemsize, options)
+    first = rivals.unlimited(network, calm, itemsize, options)
     enough = (1 + WORTH) * first.seconds
     first = first if large else _priced(first, machine, itemsize)
     shares = options.memory_share, options.memory_target
@@ -47,7 +48,7 @@ def cheapest(
 
     paths, found = [first], [looped(first, charge)]
     if min(first.seconds, charged(found[0])) > enough:
-        paths.append(unlimited(network, machine, itemsize, options))
+        paths.append(rivals.unlimited(network, machine, itemsize, options))
         found.append(looped(paths[1], charge))
     usual = min(paths, key=_seconds)
     if charge.most < inf and min(map(charged, found)) > DEAR * usual.seconds:
@@ -65,9 +66,9 @@ def _without_a_form(
 ) -> Iterator[Planned]:
     """The cheapest plans without one of the forms that a plan multiplies with."""
     for name in sorted({s.form for s in planned.plan.steps if len(s.values) > 1}):
-        others = [form for form in options.forms or form_table() if form != name]
+        others = [form for form in options.forms or rivals.form_table() if form != name]
         without = changed(options, {"forms": others})
-        yield unlimited(planned.network, machine, itemsize, without)
+        yield rivals.unlimited(planned.network, machine, itemsize, without)
 
 
 def _is_large(network: Network) -> bool:
@@ -79,6 +80,6 @@ def _priced(planned: Planned, machine: Machine, itemsize: int) -> Planned:
     """A plan at the prices of another machine; one without steps has none."""
     if not planned.plan.steps:
         return planned
-    done, _ = lower(planned.plan, machine, itemsize, form_table(), {})
+    done, _ = lower(planned.plan, machine, itemsize, rivals.form_table(), {})
     plan = replace(planned.plan, seconds=done.seconds)
     return replace(planned, plan=plan, seconds=done.seconds)

@@ -68,6 +68,9 @@ def kfac_input_factor(
     at one output position, "expand" (KFC) is the sum over ``n`` and ``o`` of ``a a^H``;
     "reduce" sums ``a`` over ``o`` before it is squared.
 
+    Plans aim to hold 1.2 (expand) or 0.25 (reduce) times input plus result beyond them
+    where that does not double their time (``tnconv.options(memory_target=...)``).
+
     Args:
         x: ([batch,] in_channels, *input_size).
         kernel_size: a tuple; an int serves for all axes of a batched ``x``.

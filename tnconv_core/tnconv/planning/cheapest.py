@@ -20,7 +20,6 @@ from tnconv.planning import rivals
 from tnconv.planning.charge import Charge
 from tnconv.planning.engine import EXACT
 from tnconv.planning.looped import looped
-from tnconv.planning.lower import lower
 from tnconv.planning.machine import Machine
 from tnconv.planning.planned import Planned
 
@@ -37,9 +36,8 @@ def cheapest(
     """The plan that is charged least, by :mod:`tnconv.planning.charge`."""
     large = _is_large(network)  # its parts are searched apart, or a search costs much
     calm = machine if large else replace(machine, fresh=inf)
-    first = rivals.unlimited(network, calm, itemsize, options)
-    enough = (1 + WORTH) * first.seconds
-    first = first if large else _priced(first, machine, itemsize)
+    race = rivals.race(network, calm, machine, itemsize, options)
+    first, enough = race.best(), (1 + WORTH) * race.bound
     shares = options.memory_share, options.memory_target
     charge = Charge.of(first.network, machine, itemsize, *shares)
 
@@ -74,12 +72,3 @@ def _without_a_form(
 def _is_large(network: Network) -> bool:
     nested = any(isinstance(op, SubNetwork) for op in network.operands)
     return nested or len(network.operands) > EXACT
-
-
-def _priced(planned: Planned, machine: Machine, itemsize: int) -> Planned:
-    """A plan at the prices of another machine; one without steps has none."""
-    if not planned.plan.steps:
-        return planned
-    done, _ = lower(planned.plan, machine, itemsize, rivals.form_table(), {})
-    plan = replace(planned.plan, seconds=done.seconds)
-    return replace(planned, plan=plan, seconds=done.seconds)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tnconv.execution.liveness import peak_bytes
 from tnconv.execution.program import AxisMap, Constant, Program, View
 from tnconv.network import Network
 from tnconv.pattern import IndexPattern
-from tnconv.planning.lower import lower
+from tnconv.planning.lower import Lowered, lower
 from tnconv.planning.machine import Machine
 from tnconv.planning.plan import Plan
 from tnconv.planning.site import Form
@@ -46,22 +46,36 @@ class Found:
     def lowered(
         self, machine: Machine, itemsize: int, forms: Mapping[str, Form]
     ) -> Planned:
-        """The plan as a program."""
-        plan = self.plan
-        done, lines = lower(plan, machine, itemsize, forms, self.parts)
-        peak = peak_bytes(done.program, itemsize, workspace(machine, itemsize))
-        return Planned(
-            plan.network,
-            (),
-            plan,
-            done.program,
-            self.seconds,
-            done.flops,
-            done.bytes,
-            peak,
-            lines,
-            (),
-        )
+        """The plan as a program, at the price it was found at."""
+        done, lines = lower(self.plan, machine, itemsize, forms, self.parts)
+        done = replace(done, seconds=self.seconds)
+        return _planned(self.plan, done, lines, machine, itemsize)
+
+    def priced(
+        self, machine: Machine, itemsize: int, forms: Mapping[str, Form]
+    ) -> Planned:
+        """The same at another machine's prices; a network without parts."""
+        done, lines = lower(self.plan, machine, itemsize, forms, self.parts)
+        plan = replace(self.plan, seconds=done.seconds)
+        return _planned(plan, done, lines, machine, itemsize)
+
+
+def _planned(
+    plan: Plan, done: Lowered, lines: tuple[str, ...], machine: Machine, itemsize: int
+) -> Planned:
+    peak = peak_bytes(done.program, itemsize, workspace(machine, itemsize))
+    return Planned(
+        plan.network,
+        (),
+        plan,
+        done.program,
+        done.seconds,
+        done.flops,
+        done.bytes,
+        peak,
+        lines,
+        (),
+    )
 
 
 def nothing(network: Network) -> Planned:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
+from math import inf
 from typing import NamedTuple
 
 from tnconv.execution.program import Conjugate, Program, View
@@ -21,7 +22,7 @@ from tnconv.planning.site import Form
 from tnconv.rewrite import alternatives, default_alternatives, simplify
 from tnconv.splice import splice_all
 
-__all__ = ["Planned", "form_table", "plan_flat", "rivals", "unlimited"]
+__all__ = ["Planned", "form_table", "plan_flat", "race", "rivals", "unlimited"]
 
 Forms = tuple[Form, ...]
 
@@ -41,66 +42,83 @@ def unlimited(
     network: Network, machine: Machine, itemsize: int, options: Options
 ) -> Planned:
     """The cheapest of the simplified network and its alternatives."""
-    found = (
-        _raced(network, _Race(machine, itemsize, options, forms))
+    return race(network, machine, machine, itemsize, options).best()
+
+
+def race(
+    network: Network,
+    search: Machine,
+    machine: Machine,
+    itemsize: int,
+    options: Options,
+) -> Race:
+    """The simplified network and its alternatives, searched at the prices of one
+    machine; what was found is priced, and the best chosen, at those of another."""
+    races = (
+        Race(network, search, machine, itemsize, options, forms)
         for forms in _allowed(options, form_table())
     )
-    return next(planned for planned in found if planned is not None)
+    return next(race for race in races if race.run())
 
 
-def _raced(network: Network, race: _Race) -> Planned | None:
-    """The winner among a network's rivals; None where no form can contract any."""
-    options = race.options
-    for rival in rivals(network, options):
-        race.enter(rival)
-    if not race.is_won():
-        return None
-    best = race.best()
-    if options.alternatives:
-        for rival in _menders(network, best.program):
-            race.enter(rival)
-        best = race.best()
-    return replace(best, network=network, considered=tuple(race.considered))
-
-
-class _Race:
+class Race:
     """Rivals one after another, each with the best price so far as its bound."""
 
     def __init__(
-        self, machine: Machine, itemsize: int, options: Options, forms: Forms
+        self,
+        network: Network,
+        search: Machine,
+        machine: Machine,
+        itemsize: int,
+        options: Options,
+        forms: Forms,
     ) -> None:
-        self.machine, self.itemsize, self.options = machine, itemsize, options
-        self.forms = forms
-        self.considered: list[tuple[str, float]] = []
-        self.bound = float("inf")
-        self._first: tuple[Rival, Found | Planned] | None = None
+        self.network, self.search, self.machine = network, search, machine
+        self.itemsize, self.options, self.forms = itemsize, options, forms
+        #: the price of the cheapest, as searched
+        self.bound = inf
+        self._considered: list[tuple[str, float]] = []
         self._best: Planned | None = None
+
+    def run(self) -> bool:
+        """Enter all, and those that mend the best; False if none can be contracted."""
+        for rival in rivals(self.network, self.options):
+            self.enter(rival)
+        if self._best is not None and self.options.alternatives:
+            for rival in _menders(self.network, self._best.program):
+                self.enter(rival)
+        return self._best is not None
 
     def enter(self, rival: Rival) -> None:
         """Search for a plan of a rival; inf where it is dearer than the best."""
         flat = splice_all(rival.network)
         found = _found(
-            flat, self.machine, self.itemsize, self.options, self.bound, self.forms
+            flat, self.search, self.itemsize, self.options, self.bound, self.forms
         )
-        seconds = float("inf") if found is None else found.seconds
-        self.considered.append((rival.name, seconds))
-        if found is not None and (self._first is None or seconds < self.bound):
-            self._first, self._best, self.bound = (rival, found), None, seconds
-
-    def is_won(self) -> bool:
-        """Whether any rival could be contracted."""
-        return self._first is not None
+        if found is None:
+            self._considered.append((rival.name, inf))
+            return
+        self.bound = min(self.bound, found.seconds)
+        planned = self._priced(found)
+        self._considered.append((rival.name, planned.seconds))
+        if self._best is None or planned.seconds < self._best.seconds:
+            plan = replace(planned.plan, rewrites=rival.name)
+            self._best = replace(planned, trace=rival.trace, plan=plan)
 
     def best(self) -> Planned:
-        """The winner so far, as a program."""
-        assert self._first is not None
-        if self._best is None:
-            rival, found = self._first
-            if isinstance(found, Found):
-                found = found.lowered(self.machine, self.itemsize, form_table())
-            plan = replace(found.plan, rewrites=rival.name)
-            self._best = replace(found, trace=rival.trace, plan=plan)
-        return self._best
+        """The cheapest, as a program."""
+        assert self._best is not None
+        considered = tuple(self._considered)
+        return replace(self._best, network=self.network, considered=considered)
+
+    def _priced(self, found: Found | Planned) -> Planned:
+        """What was found as a program, at the prices of the machine."""
+        if isinstance(found, Planned):
+            return found
+        table = form_table()
+        if self.search is self.machine:
+            return found.lowered(self.machine, self.itemsize, table)
+        return found.priced(self.machine, self.itemsize, table)
 
 
 class Rival(NamedTuple):
@@ -191,9 +209,7 @@ def plans_flat(
     """The best plans of one network that one search finds, at most ``limit``: more than
     one where many trees are tried."""
     for forms in _allowed(options, form_table()):
-        found = _several(
-            network, machine, itemsize, options, float("inf"), forms, limit
-        )
+        found = _several(network, machine, itemsize, options, inf, forms, limit)
         if found:
             return [
                 one.lowered(machine, itemsize, form_table())

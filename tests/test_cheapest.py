@@ -15,7 +15,7 @@ from tnconv.planning.device import Device
 from tnconv.planning.looped import looped
 from tnconv.planning.machine import Machine
 from tnconv.planning.planner import plan_network
-from tnconv.planning.rivals import unlimited
+from tnconv.planning.rivals import race, unlimited
 
 #: one class of processors, whichever runs this
 MACHINE = nearest("numpy", Device("cpu", "AMD EPYC (26/2)", 2))
@@ -49,9 +49,9 @@ def test_small_networks_are_searched_once(monkeypatch: pytest.MonkeyPatch) -> No
 
     def counted(*args: object) -> object:
         searched.append(args)
-        return unlimited(*args)  # type: ignore[arg-type]
+        return race(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("tnconv.planning.rivals.unlimited", counted)
+    monkeypatch.setattr("tnconv.planning.rivals.race", counted)
     plan_network(networks.conv((2, 3, 32, 32), (4, 3, 3, 3)), MACHINE, 4, current())
     assert len(searched) == 1
     plan_network(IMAGE, replace(MACHINE, fresh=3e9), 4, current())

@@ -45,6 +45,7 @@ def groups(machine: Machine) -> Iterator[Group]:
     yield Group("calls", ("call",), (program([(8, 8)], *_called()),))
     yield Group("views", ("view",), (program([(64, 64)], *_viewed()),))
     yield Group("copies", ("copy", "run"), tuple(map(transposed, RUNS)))
+    yield Group("nested copies", ("nest",), tuple(starmap(interleaved, NESTS)))
     yield Group("gaps", ("gaps",), tuple(map(gapped, (64, 512))))
     yield Group("fresh memory", ("fresh", "fresh_from"), tuple(map(scaled, BLOCKS)))
     yield Group("adds", ("add",), tuple(map(added, (1 << 20, 1 << 21))))
@@ -83,10 +84,12 @@ def _special(machine: Machine) -> Iterator[Group]:
         yield Group("running sums", ("cumulative",), tuple(map(running, SUMS)))
 
 
-#: lengths of runs, of sums and of dot products; positions kept, length and step of
-#: diagonals; rows of triangles, lengths of transforms, elements of what is read;
-#: batches of squares, bytes of blocks; and batch, rows, inner and columns of products
+#: lengths of runs, loops over runs and their length, lengths of sums and of dot
+#: products; positions kept, length and step of diagonals; rows of triangles, lengths of
+#: transforms, elements of what is read; batches of squares, bytes of blocks; and batch,
+#: rows, inner and columns of products
 RUNS = (2, 8, 32, 128, 1024)
+NESTS = ((2, 2), (3, 3), (8, 2))
 SUMS = (64, 1024)
 DIAGONALS = ((7, 16, 1), (7, 64, 1), (49, 16, 1), (256, 4, 1), (7, 16, 2), (64, 4, 2))
 DOTS = (64, 1024)
@@ -143,6 +146,14 @@ def transposed(run: int) -> Program:
     maps = _maps((0, 1, 0), (1, 0, 0), (0, 0, 1))
     shape = (side, side, run)
     return program([shape], View((0,), shape, maps, shape, True))
+
+
+def interleaved(rows: int, run: int) -> Program:
+    """A copy in short inner loops, few of which follow one another at one distance."""
+    many = (1 << 19) // (rows * run)
+    maps = _maps((0, 1, 0), (1, 0, 0), (0, 0, 1))
+    shape = (many, rows, run)
+    return program([(rows, many, run)], View((0,), shape, maps, shape, True))
 
 
 def gapped(length: int) -> Program:

@@ -48,6 +48,7 @@ from tnconv.planning.rates import (
 )
 from tnconv.planning.series import cumulative_cost, spectral_cost
 from tnconv.planning.strides import (
+    Run,
     inner_run,
     moves,
     row_major,
@@ -79,9 +80,9 @@ def _view(step: View, builder: Builder) -> Cost:
 def _pad(step: Pad, builder: Builder) -> Cost:
     m = builder.machine
     nbytes = size_of(step.shape) * builder.itemsize
-    run = max(1, step.shape[-1]) if step.shape else 1
+    run, plane = (max(1, prod(step.shape[-n:])) for n in (1, 2))
     # zeros are written everywhere first, under what is copied too
-    seconds = nbytes / m.zeros + copy_seconds(nbytes, (run, True), builder)
+    seconds = nbytes / m.zeros + copy_seconds(nbytes, Run(run, True, plane), builder)
     return Cost(2 * m.call + seconds, 0, 2 * nbytes)
 
 
@@ -119,8 +120,9 @@ def _sum(step: Sum, builder: Builder) -> Cost:
     if m.gemv and as_matrix(dims, strides, step.axes):
         work = count / m.gemv
     else:
-        length, dense = inner_run(dims, strides, strides)
-        work = count / (m.sum if dense else m.strided_sum) + count / length * m.sum_run
+        run = inner_run(dims, strides, strides)
+        work = count / (m.sum if run.dense else m.strided_sum)
+        work += count / run.length * m.sum_run
     nbytes = spanned(source, builder) * builder.itemsize
     work = max(work, memory_seconds(nbytes, m))
     return Cost(m.call + work + size_of(step.shape) * m.sum_item, count, nbytes)
@@ -150,7 +152,7 @@ def _written_out(step: Matmul, builder: Builder) -> float:
     seconds = 0.0
     for shape in written_out(step, builder):
         nbytes = size_of(shape) * builder.itemsize
-        seconds += copy_seconds(nbytes, (max(1, shape[-1]), True), builder)
+        seconds += copy_seconds(nbytes, Run(max(1, shape[-1]), True), builder)
     return seconds
 
 
@@ -194,7 +196,7 @@ def _gather(step: Gather, builder: Builder) -> Cost:
     longest = max((piece.length for piece in step.map.pieces), default=1)
     run = max(1, longest * prod(step.shape[step.axis + 1 :]))
     calls = len(step.map.pieces) + 1
-    seconds = calls * m.call + copy_seconds(nbytes, (run, True), builder)
+    seconds = calls * m.call + copy_seconds(nbytes, Run(run, True), builder)
     return Cost(seconds, 0, 2 * nbytes)
 
 

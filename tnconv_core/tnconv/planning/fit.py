@@ -24,7 +24,7 @@ PULL = 0.002
 #: where a constant that is 0 starts from, as nothing is a multiple of it
 SEEDS = {
     **{"read": 0.5, "made": 0.5, "stride": 0.02, "element": 1e-11, "packed": 1e-11},
-    "sum_run": 1e-9,
+    **{"sum_run": 1e-9, "nest": 1e-9},
 }
 
 #: a constant of the machine, or of its native convolutions of one kind

@@ -130,9 +130,11 @@ class Machine:
     #: the inner length of half efficiency
     turn: float = 0.0
     turn_half: float = 250.0
-    #: copies, bytes per second; seconds to start an inner loop; share kept with gaps
+    #: copies, bytes per second; seconds to start an inner loop, and one over such
+    #: loops; share kept with gaps
     copy: float = 18e9
     run: float = 4e-9
+    nest: float = 0.0
     gaps: float = 0.4
     #: bytes per second at which products and sums go through what no cache holds
     read: float = 36e9

@@ -50,11 +50,11 @@ def memory_seconds(nbytes: int, machine: Machine) -> float:
 
 def walk(nbytes: int, run: Run, rate: float, builder: Builder) -> float:
     """Seconds to go through memory in inner loops of ``run`` at ``rate`` bytes per
-    second: starting a loop takes its time, and a walk with gaps is slower."""
-    m = builder.machine
-    length, dense = run
-    loops = nbytes / (builder.itemsize * length)
-    return nbytes / (rate if dense else rate * m.gaps) + loops * m.run
+    second: starting a loop takes its time, as does one over such loops, and a walk with
+    gaps is slower."""
+    m, count = builder.machine, nbytes / builder.itemsize
+    started = count / run.length * m.run + count / run.plane * m.nest
+    return nbytes / (rate if run.dense else rate * m.gaps) + started
 
 
 def copy_seconds(nbytes: int, run: Run, builder: Builder) -> float:

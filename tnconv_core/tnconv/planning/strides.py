@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from math import prod
-from typing import TYPE_CHECKING, Protocol
+from math import inf, prod
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tnconv.execution.program import (
     AxisMap,
@@ -45,8 +45,15 @@ class Layout:
 
 #: elements of a cache line, in single precision
 LINE = 16
-#: elements of an inner loop, and whether they are neighbors in memory
-Run = tuple[int, bool]
+
+
+class Run(NamedTuple):
+    """Elements of an inner loop, whether they are neighbors in memory, and elements of
+    the two innermost loops together."""
+
+    length: int
+    dense: bool
+    plane: float = inf
 
 
 def row_major(shape: Shape) -> list[int]:
@@ -125,21 +132,39 @@ def paces(value: Value, dims: Sequence[str], builder: Builder) -> list[int]:
 
 
 def inner_run(dims: Shape, there: Sequence[int], here: Sequence[int]) -> Run:
-    """How many elements one inner loop takes, and whether they lie side by side.
+    """The inner loops of a walk over two arrays at once.
 
     ``here`` and ``there`` are the strides of the two arrays that are walked together;
     loops are nested in the order of the first.
     """
-    order = sorted([(abs(here[d]), -d) for d, size in enumerate(dims) if size > 1])
-    length, first, second = 1, 1, 1
-    for _, d in order:
-        d = -d
-        if length == 1:
-            first, second = here[d], there[d]
-        elif here[d] != first * length or there[d] != second * length:
-            break
+    order = [d for d, size in enumerate(dims) if size > 1]
+    order.sort(key=lambda d: (abs(here[d]), -d))
+    if not order:
+        return Run(1, True)
+    length, at = _fused(order, 0, dims, there, here)
+    inner = order[0]
+    dense = abs(here[inner]) == abs(there[inner]) == 1
+    outer = _fused(order, at, dims, there, here)[0] if at < len(order) else 1
+    return Run(length, dense, length * outer)
+
+
+def _fused(
+    order: Sequence[int],
+    at: int,
+    dims: Shape,
+    there: Sequence[int],
+    here: Sequence[int],
+) -> tuple[int, int]:
+    """Elements of one loop, over the dimension at a position of the order and those
+    after it that move on with it in both arrays; and where the next one starts."""
+    d = order[at]
+    length, first, second = dims[d], here[d], there[d]
+    for next_at in range(at + 1, len(order)):
+        d = order[next_at]
+        if here[d] != first * length or there[d] != second * length:
+            return length, next_at
         length *= dims[d]
-    return length, abs(first) == abs(second) == 1
+    return length, len(order)
 
 
 def turned_bytes(register: int, builder: Builder) -> int:

@@ -31,8 +31,9 @@ RENT = 0.5
 #: the same beyond a target, up to the plan's seconds: to keep to it, a plan may take
 #: twice the time
 STEEP = 20.0
-#: bytes that are always free: blocks of arrays this small save nobody anything
-SMALL = 1 << 20
+#: bytes that pay no rent: blocks of arrays this small save nobody anything; and what a
+#: target may always be
+FREE, SMALL = 4 << 20, 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Charge:
         shapes = [*network.arguments.values(), network.shape]
         given = max(1, sum(map(size_of, shapes))) * itemsize
         most = inf if target is None or share == inf else max(target * given, SMALL)
-        return cls(machine, itemsize, given, max(share * given, SMALL), most)
+        return cls(machine, itemsize, given, max(share * given, FREE), most)
 
     def held(self, program: Program) -> Held:
         """The bytes that a program holds at its worst moment."""

@@ -63,7 +63,7 @@ def _least(b: Builder, cast: Casting, alive: frozenset[str]) -> float:
 def _beside(b: Builder, cast: Casting, alive: frozenset[str]) -> list[str]:
     """Labels of the left value that may be axes of the map: faster in memory than a
     channel, and kept, or in the weight role summed with the right value; none where the
-    backend has no convolution of so many axes."""
+    backend has no convolution of so many axes, or sums what it must pad before."""
     taken = {label for pattern in cast.patterns for label in pattern.labels}
     order = [a for a in b.memory_order(cast.left, cast.left.labels) if a not in taken]
     shared, summed = set(cast.right.labels), cast.role == "weight"
@@ -71,6 +71,8 @@ def _beside(b: Builder, cast: Casting, alive: frozenset[str]) -> list[str]:
     found = order[channel[0] + 1 :] if channel else []
     found = [a for a in found if (a in alive, a in shared) == (not summed, summed)]
     fits = len(cast.patterns) + len(found) in b.machine.native_dims
+    if summed and any(v.pad(b.sizes)[0] for v in (cast.left, cast.right)):
+        return []
     return found if fits else []
 
 

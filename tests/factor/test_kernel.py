@@ -116,6 +116,12 @@ def test_a_network_of_the_users_own() -> None:
     assert prod(kernel.shape) == 72 and "38" not in repr(kernel)
 
 
+def test_kernels_that_are_alike_share_their_network() -> None:
+    one, other = made("tt", (4, 3, 5), (2, 2)), made("tt", (4, 3, 5), (2, 2))
+    assert one.network is other.network
+    assert one.network != made("tt", (4, 3, 5), (2, 1)).network
+
+
 def test_figures_of_tensors_that_want_gradients() -> None:
     factors = [torch.ones(s, requires_grad=True) for s in ((4, 2), (2, 3))]
     kernel = FactorizedKernel.of("svd-in", (4, 3), factors)

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from tnconv.axis import Axis
@@ -161,7 +162,7 @@ def format_network(
                 f"a weight of shape {kernel.shape}{_grouped(kernel)} none above {cap}; "
                 f"give ranks of at most {tuple(caps.values())}"
             )
-    return _network(format, kernel, dict(zip(caps, found, strict=True)))
+    return _network(format, kernel, tuple(zip(caps, found, strict=True)))
 
 
 def check_ranks(
@@ -235,8 +236,13 @@ def _span(labels: set[str], sizes: Mapping[str, int]) -> int:
     return span
 
 
-def _network(format: str, kernel: KernelShape, ranks: Mapping[str, int]) -> Network:
-    sizes = {**kernel.sizes, **ranks}
+@lru_cache(maxsize=1024)
+def _network(
+    format: str, kernel: KernelShape, ranks: tuple[tuple[str, int], ...]
+) -> Network:
+    """One object for kernels that are alike: a call is looked up by it, and what is the
+    same needs no comparing."""
+    sizes = {**kernel.sizes, **dict(ranks)}
     legs = factor_legs(format, kernel)
     operands = (Input(name, _plain(labels, sizes)) for name, labels in legs.items())
     return Network.build(operands, kernel.output, sizes)

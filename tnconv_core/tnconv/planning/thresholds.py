@@ -102,12 +102,12 @@ def call_seconds(
     channels = (rows if role == "weight" else summed, columns)
     rate = m.native[role, kind_of(groups, *channels)]
     # what stands beside the convolution may be axes of the map
-    count = len(patterns)
-    dims = [count] if role == "weight" or rows == 1 else m.native_dims
+    count, beside = len(patterns), summed if role == "weight" else rows
+    dims = [count] if beside == 1 else m.native_dims
     share = max([rate.share(n, gap > 1) for n in dims if n >= count])
     flops = 2 * groups * rows * summed * columns * taps * space
     flops *= steps**rate.stride / share
-    space *= 1 if role == "weight" else rows
+    space *= beside
     moved = first + second, third
     work = rate.seconds(flops, channels, taps, space, space, moved)  # in one row
     packed = sum([fresh(n * itemsize, m) for n in (first, second, third)])

@@ -33,7 +33,7 @@ def _variants(b: Builder, site: Site) -> Iterable[Variant]:
         return
     for role, sides, legs, cast in castings(site):
         yield role, sides, legs
-        if role != "weight" and _beside(b, cast, site.alive):
+        if _beside(b, cast, site.alive):
             yield role, sides, legs, "beside"
 
 
@@ -43,8 +43,10 @@ def _emit(b: Builder, site: Site, variant: Variant) -> Value:
     cast = reduced(b, cast, site.alive)
     if len(variant) > 3:
         cast = _widened(b, cast, _beside(b, cast, site.alive))
-    emit = _transposed if cast.role == "transposed" else _direct
-    return emit(b, cast, channels(b, cast, site.alive))
+    at = channels(b, cast, site.alive)
+    if cast.role == "transposed":
+        return _transposed(b, cast, at)
+    return _direct(b, cast, at, site.alive)
 
 
 def _least(b: Builder, cast: Casting, alive: frozenset[str]) -> float:
@@ -59,14 +61,18 @@ def _least(b: Builder, cast: Casting, alive: frozenset[str]) -> float:
 
 
 def _beside(b: Builder, cast: Casting, alive: frozenset[str]) -> list[str]:
-    """Labels of the left value that may be axes of the map: kept, and faster in memory
-    than a channel; none where the backend has no convolution of so many axes."""
+    """Labels of the left value that may be axes of the map: faster in memory than a
+    channel, and kept, or in the weight role summed with the right value; none where the
+    backend has no convolution of so many axes, or sums what it must pad before."""
     taken = {label for pattern in cast.patterns for label in pattern.labels}
-    order = b.memory_order(cast.left, cast.left.labels)
-    shared = [at for at, a in enumerate(order) if a in cast.right.labels]
-    found = order[shared[0] + 1 :] if shared else []
-    found = [a for a in found if a in alive - taken and a not in cast.right.labels]
+    order = [a for a in b.memory_order(cast.left, cast.left.labels) if a not in taken]
+    shared, summed = set(cast.right.labels), cast.role == "weight"
+    channel = [at for at, a in enumerate(order) if (a in shared) is not summed]
+    found = order[channel[0] + 1 :] if channel else []
+    found = [a for a in found if (a in alive, a in shared) == (not summed, summed)]
     fits = len(cast.patterns) + len(found) in b.machine.native_dims
+    if summed and any(v.pad(b.sizes)[0] for v in (cast.left, cast.right)):
+        return []
     return found if fits else []
 
 
@@ -118,12 +124,13 @@ def _padded_input(
     return value, labels, tuple(paddings)
 
 
-def _direct(b: Builder, cast: Casting, at: Channels) -> Value:
-    """The convolution, or its weight gradient."""
+def _direct(b: Builder, cast: Casting, at: Channels, alive: frozenset[str]) -> Value:
+    """The convolution, or its weight gradient; the one tap of a label beside it, which
+    is a dimension of the result, is no label of the value."""
     left, inputs, padding = _padded_input(b, cast)
     x = b.read(left, [*at.left, *([i] for i in inputs)], run=True)
     w = b.read(cast.right, [*at.right, *([a] for a in cast.legs(1))], run=True)
-    groups = [*at.result, *([a] for a in cast.legs(2))]
+    groups = [*at.result, *([a] if a in alive else [] for a in cast.legs(2))]
     shape = tuple(b.size(group) for group in groups)
     convolution = _convolution(cast, b.size(at.groups), padding=padding)
     b.expect(0.0)

@@ -15,7 +15,7 @@ from tnconv.planning.device import Device
 from tnconv.planning.looped import looped
 from tnconv.planning.machine import Machine
 from tnconv.planning.planner import plan_network
-from tnconv.planning.rivals import unlimited
+from tnconv.planning.rivals import race, unlimited
 
 #: one class of processors, whichever runs this
 MACHINE = nearest("numpy", Device("cpu", "AMD EPYC (26/2)", 2))
@@ -28,7 +28,7 @@ def charged(machine: Machine) -> tuple[float, float]:
     """What the plan is charged, and what the best path in one piece is, in blocks."""
     found = plan_network(IMAGE, machine, 4, OPTIONS)
     charge = Charge.of(found.network, machine, 4, inf)
-    single = looped(unlimited(IMAGE, machine, 4, OPTIONS), charge)
+    single = looped(unlimited(IMAGE, machine, 4, OPTIONS), charge).planned
     prices = [charge.price(p.seconds, charge.held(p.program)) for p in (found, single)]
     return prices[0], prices[1]
 
@@ -49,9 +49,9 @@ def test_small_networks_are_searched_once(monkeypatch: pytest.MonkeyPatch) -> No
 
     def counted(*args: object) -> object:
         searched.append(args)
-        return unlimited(*args)  # type: ignore[arg-type]
+        return race(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("tnconv.planning.rivals.unlimited", counted)
+    monkeypatch.setattr("tnconv.planning.rivals.race", counted)
     plan_network(networks.conv((2, 3, 32, 32), (4, 3, 3, 3)), MACHINE, 4, current())
     assert len(searched) == 1
     plan_network(IMAGE, replace(MACHINE, fresh=3e9), 4, current())

@@ -72,7 +72,7 @@ class Builder:
 
     def charge(self, cost: Cost) -> None:
         """Add to the price."""
-        self.cost += cost
+        self.cost = self.cost.plus(cost)
 
     def expect(self, seconds: float) -> None:
         """Say what steps to come cost at least, an estimate may give up on it; 0 when

@@ -54,13 +54,14 @@ def nothing(outline: Outline) -> float:
 def matrix_work(m: Machine, rows: int, inner: int, columns: int) -> float:
     """Seconds of the arithmetic of a matrix product at least, whichever operand is the
     first; a label that is looped over makes small products, or vectors, of it."""
-    a, b, r, c = m.gemm_rows, m.gemm_columns, max(1, rows), max(1, columns)
-    slow = min((1 + a / r) * (1 + b / c), (1 + b / r) * (1 + a / c))
-    slow *= (1 + m.gemm_inner / max(1, inner)) * 2 / m.gemm
+    a, b, r, c, i = m.gemm_rows, m.gemm_columns, rows or 1, columns or 1, inner or 1
+    slow, other = (1 + a / r) * (1 + b / c), (1 + b / r) * (1 + a / c)
+    slow = (slow if slow < other else other) * ((1 + m.gemm_inner / i) * 2 / m.gemm)
     if m.gemm_small:
-        slow = min(slow, small_factor(rows, inner, columns) * 2 / m.gemm_small)
-    if m.gemv:
-        slow = min(slow, 1 / m.gemv)
+        other = small_factor(r, i, c) * 2 / m.gemm_small
+        slow = slow if slow < other else other
+    if m.gemv and 1 / m.gemv < slow:
+        slow = 1 / m.gemv
     return rows * inner * columns * slow
 
 
@@ -68,8 +69,11 @@ def matrix_seconds(
     m: Machine, nbytes: int, batch: int, rows: int, inner: int, columns: int
 ) -> float:
     """Seconds that a batched matrix product takes at least, moving ``nbytes``."""
-    work = batch * matrix_work(m, rows, inner, columns)
-    return m.call + batch * m.gemm_item + max(work, memory_seconds(nbytes, m))
+    work, least = (
+        batch * matrix_work(m, rows, inner, columns),
+        memory_seconds(nbytes, m),
+    )
+    return m.call + batch * m.gemm_item + (work if work > least else least)
 
 
 def matrix_floor(o: Outline) -> float:

@@ -262,7 +262,10 @@ class Builder:
         return self.add(AddInto(sources, shape, maps, injective))
 
     def _is_contiguous(self, value: Value, dims: Sequence[str]) -> bool:
-        if any([axis.offset for axis in value.axes]) or not self._is_run(value, dims):
+        for axis in value.axes:
+            if axis.offset:
+                return False
+        if not self._is_run(value, dims):
             return False
         return self.size(dims) == prod(self.shapes[value.register])
 

@@ -53,7 +53,7 @@ class Charged(NamedTuple):
 
 def looped(planned: Planned, charge: Charge) -> Charged:
     """The plan, or the same in blocks of a label if that is cheaper."""
-    held = charge.held(planned.program)
+    held = planned.held
     whole = Charged(planned, charge.price(planned.seconds, held))
     if not planned.plan.steps or _is_nested(planned.plan.network):
         return whole
@@ -64,7 +64,7 @@ def looped(planned: Planned, charge: Charge) -> Charged:
     for _, cut in _cuts(parts, whole.price)[:TRIES]:
         found = blocked(planned, parts.route, cut, charge)
         if found is not None:
-            price = charge.price(found.seconds, charge.held(found.program))
+            price = charge.price(found.seconds, found.held)
             if price < whole.price:
                 return Charged(found, price)
     return whole
@@ -226,5 +226,5 @@ def _assembled(
         seconds=seconds + whole_seconds(program.shape, charge),
         flops=sum(body.flops for body in turns),
         bytes=sum(body.bytes for body in turns) + 2 * result,
-        peak=charge.held(program).peak,
+        held=charge.held(program),
     )

@@ -28,7 +28,7 @@ def charged(machine: Machine) -> tuple[float, float]:
     """What the plan is charged, and what the best path in one piece is, in blocks."""
     found = plan_network(IMAGE, machine, 4, OPTIONS)
     charge = Charge.of(found.network, machine, 4, inf)
-    single = looped(unlimited(IMAGE, machine, 4, OPTIONS), charge)
+    single = looped(unlimited(IMAGE, machine, 4, OPTIONS), charge).planned
     prices = [charge.price(p.seconds, charge.held(p.program)) for p in (found, single)]
     return prices[0], prices[1]
 

@@ -103,7 +103,7 @@ def run_cut(network: Network, library: Library, arrays: dict[str, Array]) -> Arr
     dear = replace(nearest(library.name, cpu(2)), fresh=1.0, fresh_from=0.0)
     plain = expression(network, backend=library.name, dtype="float64")
     whole = unlimited(network, nearest(library.name, cpu(2)), 8, current())
-    cut = looped(whole, charged(whole, dear, 8))
+    cut = looped(whole, charged(whole, dear, 8)).planned
     assert held(cut) <= held(whole)
     run = replace(plain, planned=cut)
     given = [library.array(arrays[k], "float64") for k in network.arguments]
@@ -118,7 +118,7 @@ def test_large_intermediates_are_held_a_block_at_a_time() -> None:
     for fresh in (1e6, 1e18):
         machine = replace(nearest("numpy", cpu(2)), fresh_from=1e6, fresh=fresh)
         whole = unlimited(built(case)[0], machine, 4, forms)
-        found.append((whole, looped(whole, charged(whole, machine, 4))))
+        found.append((whole, looped(whole, charged(whole, machine, 4)).planned))
     (whole, dear), (plain, free) = found
     assert isinstance(dear.program.steps[0], Loop)
     assert free is plain

@@ -116,6 +116,17 @@ def test_rename_and_canonical() -> None:
         network.rename({"i": "o"})
 
 
+@pytest.mark.parametrize("sizes", [{"a": 2, "b": 3}, {"b": 3, "a": 2, "c": 5}])
+def test_without_is_tidy_and_means_the_same(sizes: dict[str, int]) -> None:
+    """Labels that stand nowhere become a factor, the others are in order; once."""
+    x = Input("x", plain({"a": 2, "b": 3}, "a b"))
+    network = Network((x,), plain(sizes, "b"), tuple(sizes.items()))
+    less = network.without()
+    assert less == Network.build((x,), network.output, sizes, sizes.get("c", 1))
+    assert less.without() is less
+    assert (network.without() is network) == (list(sizes) == ["a", "b"])
+
+
 def test_without_scales_by_labels_that_vanish() -> None:
     network = parse("a b, b c -> a", shapes=[(2, 3), (3, 4)])
     less = network.without(1)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tnconv.errors import NetworkError
 
@@ -49,7 +50,7 @@ class Axis:
     def of(cls, size: int, *labels: str, sizes: Mapping[str, int]) -> Axis:
         """The composite axis of ``labels``, outermost first."""
         if len(labels) == 1:
-            return cls(size, ((labels[0], 1),))
+            return _plain(size, labels[0])
         terms: list[Term] = []
         step = 1
         for label in reversed(labels):
@@ -127,3 +128,9 @@ class Axis:
         """The same view with other label names."""
         terms = tuple([(names.get(label, label), step) for label, step in self.terms])
         return Axis(self.size, terms, self.offset, self.low, self.high)
+
+
+@lru_cache(maxsize=4096)
+def _plain(size: int, label: str) -> Axis:
+    """The axis of one label; values while planning have few others."""
+    return Axis(size, ((label, 1),))

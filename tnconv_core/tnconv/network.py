@@ -123,6 +123,12 @@ class Network:
         return dict(self.label_sizes)
 
     @cached_property
+    def _is_tidy(self) -> bool:
+        """Whether every label stands somewhere, in the order of the alphabet."""
+        used = _used_labels(self.operands, self.output)
+        return self.label_sizes == tuple(sorted([(a, self.sizes[a]) for a in used]))
+
+    @cached_property
     def _hash(self) -> int:
         return hash((self.operands, self.output, self.label_sizes, self.scale))
 
@@ -200,7 +206,9 @@ class Network:
         return Network.build(operands, output, self.sizes, scale)
 
     def without(self, *indices: int) -> Network:
-        """The network less some operands."""
+        """The network less some operands; labels that stand nowhere become a factor."""
+        if not indices and self._is_tidy:
+            return self
         return self.with_operands(
             op for j, op in enumerate(self.operands) if j not in indices
         )

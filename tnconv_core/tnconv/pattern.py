@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import gcd
 
 from tnconv.errors import NetworkError
@@ -177,14 +178,7 @@ class IndexPattern:
 
     def swap(self) -> IndexPattern:
         """Exchange the roles of output and kernel."""
-        return IndexPattern(
-            self.input,
-            self.kernel,
-            self.output,
-            self.dilation,
-            self.stride,
-            self.padding,
-        )
+        return _swapped(self)
 
     def flip(self) -> IndexPattern:
         """Reverse all three legs."""
@@ -235,3 +229,16 @@ def _check_range(leg: str, start: int, size: int, limit: int) -> None:
 def _check_step(step: int) -> None:
     if step < 1:
         raise NetworkError(f"index pattern: a step of {step} is not positive")
+
+
+@lru_cache(maxsize=1024)
+def _swapped(index: IndexPattern) -> IndexPattern:
+    """Output and kernel exchanged: planning asks for it again and again."""
+    return IndexPattern(
+        index.input,
+        index.kernel,
+        index.output,
+        index.dilation,
+        index.stride,
+        index.padding,
+    )

@@ -49,7 +49,15 @@ def machine_for(backend: str, device: Device) -> Machine:
         backend: its name; one without constants has those of ``array_api``.
         device: the class of the device, from :mod:`tnconv.planning.device`.
     """
-    for machine in _calibrated(*_state(calibration_file())):
+    return _chosen(backend, device, *_state(calibration_file()))
+
+
+@lru_cache(maxsize=64)
+def _chosen(
+    backend: str, device: Device, path: Path, changed: int, size: int
+) -> Machine:
+    """The constants for a backend on a device, by a state of the file."""
+    for machine in _calibrated(path, changed, size):
         if (machine.name, machine.device) == (backend, device):
             return machine
     return replace(nearest(backend, device), device=device)

@@ -128,15 +128,8 @@ def _moved(axes: tuple[Axis, ...], spans: list[tuple[int, int]]) -> tuple[Axis, 
     for axis, (start, stop) in zip(axes, spans, strict=True):
         low, high = max(axis.low - start, 0), min(axis.high, stop) - start
         low = min(low, stop - start)
-        moved.append(
-            replace(
-                axis,
-                size=stop - start,
-                offset=axis.offset - start,
-                low=low,
-                high=max(low, high),
-            )
-        )
+        offset = axis.offset - start
+        moved.append(Axis(stop - start, axis.terms, offset, low, max(low, high)))
     return tuple(moved)
 
 

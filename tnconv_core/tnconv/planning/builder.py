@@ -73,7 +73,7 @@ class Builder:
 
     def charge(self, cost: Cost) -> None:
         """Add to the price."""
-        self.cost += cost
+        self.cost = self.cost.plus(cost)
 
     def expect(self, seconds: float) -> None:
         """Say what steps to come cost at least, an estimate may give up on it; 0 when
@@ -282,7 +282,10 @@ class Builder:
         return self.add(AddInto(sources, shape, maps, injective))
 
     def _is_contiguous(self, value: Value, dims: Sequence[str]) -> bool:
-        if any([axis.offset for axis in value.axes]) or not self._is_run(value, dims):
+        for axis in value.axes:
+            if axis.offset:
+                return False
+        if not self._is_run(value, dims):
             return False
         return self.size(dims) == prod(self.shapes[value.register])
 

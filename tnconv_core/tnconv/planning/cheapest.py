@@ -19,7 +19,7 @@ from tnconv.options import Options, changed
 from tnconv.planning import rivals
 from tnconv.planning.charge import Charge
 from tnconv.planning.engine import EXACT
-from tnconv.planning.looped import looped
+from tnconv.planning.looped import Charged, looped
 from tnconv.planning.machine import Machine
 from tnconv.planning.planned import Planned
 
@@ -35,28 +35,30 @@ def cheapest(
 ) -> Planned:
     """The plan that is charged least, by :mod:`tnconv.planning.charge`."""
     large = _is_large(network)  # its parts are searched apart, or a search costs much
-    calm = machine if large else replace(machine, fresh=inf)
+    calm = machine if large else machine.calm
     race = rivals.race(network, calm, machine, itemsize, options)
     first, enough = race.best(), (1 + WORTH) * race.bound
     shares = options.memory_share, options.memory_target
     charge = Charge.of(first.network, machine, itemsize, *shares)
 
-    def charged(planned: Planned) -> float:
-        return charge.price(planned.seconds, charge.held(planned.program))
-
     paths, found = [first], [looped(first, charge)]
-    if min(first.seconds, charged(found[0])) > enough:
+    if min(first.seconds, found[0].price) > enough:
         paths.append(rivals.unlimited(network, machine, itemsize, options))
         found.append(looped(paths[1], charge))
     usual = min(paths, key=_seconds)
-    if charge.most < inf and min(map(charged, found)) > DEAR * usual.seconds:
+    if charge.most < inf and min(map(_price, found)) > DEAR * usual.seconds:
         others = _without_a_form(usual, machine, itemsize, options)
         found += [looped(planned, charge) for planned in others]
-    return replace(min(found, key=charged), considered=paths[-1].considered)
+    best = min(found, key=_price).planned
+    return replace(best, considered=paths[-1].considered)
 
 
 def _seconds(planned: Planned) -> float:
     return planned.seconds
+
+
+def _price(charged: Charged) -> float:
+    return charged.price
 
 
 def _without_a_form(

@@ -51,8 +51,8 @@ class Estimator(Builder):
 
     def charge(self, cost: Cost) -> None:
         """Add to the price; raises TooDearError beyond the limit."""
-        self.cost += cost
-        if self.cost.seconds + self.ahead > self.limit:
+        self.cost = total = self.cost.plus(cost)
+        if total.seconds + self.ahead > self.limit:
             raise TooDearError
 
     def expect(self, seconds: float) -> None:
@@ -78,7 +78,7 @@ class Estimator(Builder):
         shape = self.shapes[-1]
         nbytes = prod(shape) * self.itemsize
         added = Cost(self.machine.call + nbytes / self.machine.add, prod(shape), nbytes)
-        self.charge((once + added) * (len(items) - 1))
+        self.charge(once.plus(added).times(len(items) - 1))
 
     def all_turns(self, parts: Sequence[int], count: int) -> Sequence[int]:
         return list(parts) * count

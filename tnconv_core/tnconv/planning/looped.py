@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
+from typing import NamedTuple
 
 from tnconv.errors import NetworkError
 from tnconv.execution.program import size_of
@@ -43,22 +44,30 @@ TRUST = 0.99
 TRIES = 3
 
 
-def looped(planned: Planned, charge: Charge) -> Planned:
+class Charged(NamedTuple):
+    """A plan and what it is charged."""
+
+    planned: Planned
+    price: float
+
+
+def looped(planned: Planned, charge: Charge) -> Charged:
     """The plan, or the same in blocks of a label if that is cheaper."""
-    network = planned.plan.network
-    if not planned.plan.steps or _is_nested(network):
-        return planned
-    held = charge.held(planned.program)
+    held = planned.held
+    whole = Charged(planned, charge.price(planned.seconds, held))
+    if not planned.plan.steps or _is_nested(planned.plan.network):
+        return whole
     faults = charge.faults(held) + charge.packed(planned.program)
     if charge.is_free(held) and faults <= WORTH * planned.seconds:
-        return planned
-    whole = charge.price(planned.seconds, held)
+        return whole
     parts = _Whole.of(planned, charge, held)
-    for _, cut in _cuts(parts, whole)[:TRIES]:
+    for _, cut in _cuts(parts, whole.price)[:TRIES]:
         found = blocked(planned, parts.route, cut, charge)
-        if found and charge.price(found.seconds, charge.held(found.program)) < whole:
-            return found
-    return planned
+        if found is not None:
+            price = charge.price(found.seconds, found.held)
+            if price < whole.price:
+                return Charged(found, price)
+    return whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,5 +226,5 @@ def _assembled(
         seconds=seconds + whole_seconds(program.shape, charge),
         flops=sum(body.flops for body in turns),
         bytes=sum(body.bytes for body in turns) + 2 * result,
-        peak=charge.held(program).peak,
+        held=charge.held(program),
     )

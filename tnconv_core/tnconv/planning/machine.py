@@ -194,6 +194,11 @@ class Machine:
         plain = [getattr(self, f.name) for f in fields(self) if f.name != "native"]
         return (*plain, *sorted(self.native.items(), key=lambda item: item[0]))
 
+    @cached_property
+    def calm(self) -> Machine:
+        """The same, fresh memory at no price."""
+        return replace(self, fresh=float("inf"))
+
     def without(self, *rates: str) -> Machine:
         """The constants of a library that lacks what these rates are of."""
         gone: dict[str, Any] = dict.fromkeys(rates, 0.0)

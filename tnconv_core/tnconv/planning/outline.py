@@ -54,13 +54,14 @@ def nothing(outline: Outline) -> float:
 def matrix_work(m: Machine, rows: int, inner: int, columns: int) -> float:
     """Seconds of the arithmetic of a matrix product at least, whichever operand is the
     first; a label that is looped over makes small products, or vectors, of it."""
-    a, b, r, c = m.gemm_rows, m.gemm_columns, max(1, rows), max(1, columns)
-    slow = min((1 + a / r) * (1 + b / c), (1 + b / r) * (1 + a / c))
-    slow *= (1 + m.gemm_inner / max(1, inner)) * 2 / m.gemm
+    a, b, r, c, i = m.gemm_rows, m.gemm_columns, rows or 1, columns or 1, inner or 1
+    slow, other = (1 + a / r) * (1 + b / c), (1 + b / r) * (1 + a / c)
+    slow = (slow if slow < other else other) * ((1 + m.gemm_inner / i) * 2 / m.gemm)
     if m.gemm_small:
-        slow = min(slow, small_factor(rows, inner, columns) * 2 / m.gemm_small)
-    if m.gemv:
-        slow = min(slow, 1 / m.gemv)
+        other = small_factor(r, i, c) * 2 / m.gemm_small
+        slow = slow if slow < other else other
+    if m.gemv and 1 / m.gemv < slow:
+        slow = 1 / m.gemv
     return rows * inner * columns * slow
 
 
@@ -68,15 +69,23 @@ def matrix_seconds(
     m: Machine, nbytes: int, batch: int, rows: int, inner: int, columns: int
 ) -> float:
     """Seconds that a batched matrix product takes at least, moving ``nbytes``."""
-    work = batch * matrix_work(m, rows, inner, columns)
-    return m.call + batch * m.gemm_item + max(work, memory_seconds(nbytes, m))
+    work, least = (
+        batch * matrix_work(m, rows, inner, columns),
+        memory_seconds(nbytes, m),
+    )
+    return m.call + batch * m.gemm_item + (work if work > least else least)
 
 
 def matrix_floor(o: Outline) -> float:
     """The matrix product of two values, at the best of its variants."""
-    size, both = o.size, o.left & o.right
-    batch, inner = size(both & o.alive), size(both & ~o.alive)
-    rows, columns = size(o.left & ~both & o.alive), size(o.right & ~both & o.alive)
+    return matrices(o, o.left, o.right, o.alive)
+
+
+def matrices(o: Outline, left: int, right: int, alive: int) -> float:
+    """The matrix product of values over these labels."""
+    size, both = o.size, left & right
+    batch, inner = size(both & alive), size(both & ~alive)
+    rows, columns = size(left & ~both & alive), size(right & ~both & alive)
     area = rows * inner + inner * columns + rows * columns
     nbytes = batch * area * o.itemsize
     return matrix_seconds(o.machine, nbytes, batch, rows, inner, columns)
@@ -102,32 +111,36 @@ def multiply_seconds(
 
 def multiply_floor(o: Outline) -> float:
     """The elementwise product of two values, or what it is as matrices."""
-    both = o.left & o.right
-    kept, summed = (o.left | o.right) & o.alive, both & ~o.alive
-    longest = o.longest(kept), o.longest(summed)
-    return elementwise_floor(o, longest)
+    return elements(o, o.left, o.right, o.alive)
 
 
-def elementwise_floor(
-    o: Outline, longest: tuple[int, int] = (1 << 62, 1 << 62)
+def elements(
+    o: Outline,
+    left: int,
+    right: int,
+    alive: int,
+    longest: tuple[int, int] | None = None,
 ) -> float:
-    """The same, by the longest inner loops; 0 summed labels are no sum."""
-    both = o.left & o.right
-    kept, summed = (o.left | o.right) & o.alive, both & ~o.alive
-    if o.machine.matrices and summed and (o.left ^ o.right) & o.alive:
-        return matrix_floor(o)
+    """The elementwise product of values over these labels, by the longest inner loops
+    that are given, or that these labels have."""
+    kept, summed = (left | right) & alive, left & right & ~alive
+    if o.machine.matrices and summed and (left ^ right) & alive:
+        return matrices(o, left, right, alive)
+    if longest is None:
+        longest = o.longest(kept), o.longest(summed)
     count = o.size(summed) if summed else 0
     return multiply_seconds(o.machine, o.size(kept), count, longest)
 
 
-def product_floor(o: Outline) -> float:
-    """The lower of a matrix product and an elementwise one."""
-    return min(matrix_floor(o), multiply_floor(o))
+def products(o: Outline, left: int, right: int, alive: int) -> float:
+    """The lower of a matrix product and an elementwise one over these labels."""
+    first, second = matrices(o, left, right, alive), elements(o, left, right, alive)
+    return first if first < second else second
 
 
 def constant_floor(o: Outline) -> float:
     """A product with the constraint as an array."""
-    return product_floor(o._replace(right=o.legs & (o.left | o.alive)))
+    return products(o, o.left, o.legs & (o.left | o.alive), o.alive)
 
 
 def window_floor(o: Outline) -> float:
@@ -169,7 +182,7 @@ def taps_floor(o: Outline) -> float:
     legs, summed = o.legs, o.kernels & o.alive
     alive = o.alive & ~legs | (0 if summed else o.outputs)
     left, right = (at_outputs(o, side) for side in (o.left, o.right))
-    once = product_floor(o._replace(left=left, right=right, alive=alive))
+    once = products(o, left, right, alive)
     if turns > 1:
         once += m.view
     made = o.size((o.left | o.right) & o.alive & ~legs) * o.itemsize

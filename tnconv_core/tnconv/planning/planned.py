@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from tnconv.execution.liveness import peak_bytes
+from tnconv.execution.liveness import peaks
 from tnconv.execution.program import AxisMap, Constant, Program, View
 from tnconv.network import Network
 from tnconv.pattern import IndexPattern
+from tnconv.planning.charge import Held
 from tnconv.planning.lower import Lowered, lower
 from tnconv.planning.machine import Machine
 from tnconv.planning.plan import Plan
@@ -30,9 +31,14 @@ class Planned:
     seconds: float
     flops: int
     bytes: int
-    peak: int
+    held: Held
     lines: tuple[str, ...]
     considered: tuple[tuple[str, float], ...]
+
+    @property
+    def peak(self) -> int:
+        """Bytes beyond inputs and result, at the worst moment."""
+        return self.held.peak
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ class Found:
 def _planned(
     plan: Plan, done: Lowered, lines: tuple[str, ...], machine: Machine, itemsize: int
 ) -> Planned:
-    peak = peak_bytes(done.program, itemsize, workspace(machine, itemsize))
+    held = Held(*peaks(done.program, itemsize, workspace(machine, itemsize)))
     return Planned(
         plan.network,
         (),
@@ -72,7 +78,7 @@ def _planned(
         done.seconds,
         done.flops,
         done.bytes,
-        peak,
+        held,
         lines,
         (),
     )
@@ -86,4 +92,4 @@ def nothing(network: Network) -> Planned:
     wide = View((count,), network.shape, maps, network.shape, True)
     program = Program(arguments, (zero, wide), count + 1)
     plan = Plan(network, (), 0.0, "nothing to add up")
-    return Planned(network, (), plan, program, 0.0, 0, 0, 0, (), ())
+    return Planned(network, (), plan, program, 0.0, 0, 0, Held(0, 0), (), ())

@@ -73,6 +73,12 @@ class Problem:
         rest = subset & (subset - 1)
         return self.makeup(rest) + self.makeup(subset ^ rest)
 
+    @cached_property
+    def has_copies(self) -> bool:
+        """Whether an array is read twice, so that subsets may be copies."""
+        kinds = [_kind(self.operands[j]) for j in self.arrays]
+        return len(set(kinds)) < len(kinds)
+
     def constraint(self, j: int) -> Constraint:
         """The constraint at position ``j``."""
         op = self.operands[j]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tnconv.execution.program import Shape, size_of
 from tnconv.planning.strides import Run, inner_run, row_major
@@ -18,23 +17,21 @@ if TYPE_CHECKING:
 CACHED = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """Seconds predicted, multiply-adds, and bytes read and written."""
 
     seconds: float = 0.0
     flops: int = 0
     bytes: int = 0
 
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.seconds + other.seconds,
-            self.flops + other.flops,
-            self.bytes + other.bytes,
-        )
+    def plus(self, other: Cost) -> Cost:
+        """Both together."""
+        seconds, flops, nbytes = other
+        return Cost(self.seconds + seconds, self.flops + flops, self.bytes + nbytes)
 
-    def __mul__(self, times: int) -> Cost:
-        return Cost(self.seconds * times, self.flops * times, self.bytes * times)
+    def times(self, count: int) -> Cost:
+        """The same so many times."""
+        return Cost(self.seconds * count, self.flops * count, self.bytes * count)
 
 
 def fresh(nbytes: int, machine: Machine) -> float:
@@ -45,7 +42,7 @@ def fresh(nbytes: int, machine: Machine) -> float:
 def memory_seconds(nbytes: int, machine: Machine) -> float:
     """Seconds that products and sums take to go through so many bytes at least, beyond
     what a cache keeps."""
-    return max(0, nbytes - CACHED) / machine.read
+    return (nbytes - CACHED) / machine.read if nbytes > CACHED else 0.0
 
 
 def walk(nbytes: int, run: Run, rate: float, builder: Builder) -> float:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tnconv.errors import NetworkError
-from tnconv.execution.liveness import peak_bytes
+from tnconv.execution.liveness import peaks
 from tnconv.execution.program import Program
 from tnconv.network import Network, SubNetwork
 from tnconv.planning.blocks import Cut, CutBlock, cut_network, loop_program
-from tnconv.planning.charge import Charge
+from tnconv.planning.charge import Charge, Held
 from tnconv.planning.looped import blocked
 from tnconv.planning.machine import Machine
 from tnconv.planning.plan import Blocks, Plan
@@ -86,7 +86,7 @@ def assembled(
 ) -> Planned:
     """The blocks of a network, each with its plan, as one program."""
     program = loop_program(network, blocks, {n: p.program for n, p in bodies.items()})
-    peak = peak_bytes(program, itemsize, workspace(machine, itemsize))
+    held = Held(*peaks(program, itemsize, workspace(machine, itemsize)))
     first = max(bodies.values(), key=lambda p: p.seconds)
     turns = [bodies[block.network] for block in blocks]
     seconds = sum(p.seconds for p in turns)
@@ -106,7 +106,7 @@ def assembled(
         seconds,
         sum(p.flops for p in turns),
         sum(p.bytes for p in turns),
-        peak,
+        held,
         first.lines,
         first.considered,
     )

@@ -8,7 +8,7 @@ blocks are thinner, and fresh memory costs its time where a block asks for much 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -120,8 +120,7 @@ class _Meter(Sketch):
     def __init__(self, network: Network, charge: Charge) -> None:
         shapes = list(network.arguments.values())
         super().__init__(network.sizes, charge.machine, charge.itemsize, shapes)
-        calm = replace(charge.machine, fresh=float("inf"))
-        self.calm = Sketch(self.sizes, calm, self.itemsize)
+        self.calm = Sketch(self.sizes, charge.machine.calm, self.itemsize)
         self.calm.shapes, self.calm.steps = self.shapes, self.steps
         self.calm.inputs = self.inputs
         self.prices: list[tuple[float, float]] = []

@@ -96,7 +96,8 @@ class Search:
         named = tuple(axis.rename(number) for axis in axes)
         kept = tuple(sorted((number[a], builder.sizes[a]) for a in value.labels))
         name = getattr(op, "name", id(op)), getattr(op, "conjugate", None)
-        self._keep(1 << j, builder, value, twin=(name, named, kept))
+        twin = (name, named, kept) if problem.has_copies else None
+        self._keep(1 << j, builder, value, twin=twin)
 
     def _seed_constant(self, j: int) -> None:
         builder = self._estimator([])
@@ -127,51 +128,46 @@ class Search:
 
     def price(self, form: Form, meeting: Meeting, limit: float) -> bool:
         """Try the variants of a form; whether one stays below a limit."""
-        parts = tuple(self.states[v] for v in meeting[0])
+        parts = tuple([self.states[v] for v in meeting[0]])
         site, found = self._site(meeting, parts), False
+        subset, paid = subset_of(meeting), paid_seconds(parts)
         estimator = self._estimator([part.shape for part in parts])
-        estimator.limit = limit - paid_seconds(parts)
+        estimator.limit = limit - paid
         with suppress(TooDearError):  # what every variant needs may be too dear
             for variant in form.variants(estimator, site):
-                if self._try(form, variant, site, parts, meeting, limit):
-                    found, limit = True, self.states[subset_of(meeting)].seconds
-                    estimator.limit = limit - paid_seconds(parts)
+                builder = self._estimator([part.shape for part in parts])
+                builder.limit = limit - paid
+                value = self._written(form, variant, site, builder)
+                seconds = paid + builder.cost.seconds
+                if value is None or seconds >= limit:
+                    continue
+                found, limit = True, seconds
+                estimator.limit = limit - paid
+                self.states[subset] = State(
+                    subset,
+                    value.axes,
+                    builder.shapes[value.register],
+                    self.problem.alive(subset),
+                    seconds,
+                    form.name,
+                    variant,
+                    parts,
+                    meeting[1],
+                    twin_of(form.name, variant, site, parts),
+                )
         return found
 
-    def _try(
-        self,
-        form: Form,
-        variant: Variant,
-        site: Site,
-        parts: tuple[State, ...],
-        meeting: Meeting,
-        limit: float,
-    ) -> bool:
-        subset, paid = subset_of(meeting), paid_seconds(parts)
-        builder = self._estimator([part.shape for part in parts])
-        builder.limit = limit - paid
+    def _written(
+        self, form: Form, variant: Variant, site: Site, builder: Estimator
+    ) -> Value | None:
+        """What a variant makes of a site; None where it is too dear."""
         try:
             value = form.emit(builder, site, variant)
             if site.final:
                 finish(builder, value, self.problem.network)
         except TooDearError:
-            return False
-        seconds = paid + builder.cost.seconds
-        if seconds >= limit:
-            return False
-        self.states[subset] = State(
-            subset,
-            value.axes,
-            builder.shapes[value.register],
-            self.problem.alive(subset),
-            seconds,
-            form.name,
-            variant,
-            parts,
-            meeting[1],
-            twin_of(form.name, variant, site, parts),
-        )
-        return True
+            return None
+        return value
 
     def limit(self, *subsets: int) -> float:
         """What may be paid for the last of some subsets: less than the bound, and than

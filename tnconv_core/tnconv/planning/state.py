@@ -33,15 +33,17 @@ class State:
 
 def paid_seconds(parts: tuple[State, ...]) -> float:
     """What the parts of a site cost; copies of one another are paid for once."""
-    if are_twins(parts):
+    if len(parts) == 1 or are_twins(parts):
         return parts[0].seconds
-    return sum(part.seconds for part in parts)
+    return parts[0].seconds + parts[1].seconds
 
 
 def are_twins(parts: tuple[State, ...]) -> bool:
     """Whether two parts are copies of one another."""
-    first = parts[0].twin
-    return len(parts) == 2 and first is not None and first == parts[1].twin
+    if len(parts) != 2:
+        return False
+    first, second = parts[0].twin, parts[1].twin
+    return first is not None and (first is second or first == second)
 
 
 def twin_of(

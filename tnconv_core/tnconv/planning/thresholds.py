@@ -14,9 +14,9 @@ from tnconv.planning.outline import (
     NEVER,
     Outline,
     channels_of,
-    elementwise_floor,
+    elements,
     is_read,
-    matrix_floor,
+    matrices,
     matrix_work,
 )
 from tnconv.planning.products import triangle_seconds
@@ -160,8 +160,10 @@ def flat_floor(o: Outline) -> float:
         side & ~o.inputs | legs if side & o.inputs else side
         for side in (o.left, o.right)
     )
-    plain = o._replace(left=left, right=right)
-    return min(matrix_floor(plain), elementwise_floor(plain))
+    whole = 1 << 62, 1 << 62  # the run is longer than any label
+    return min(
+        matrices(o, left, right, o.alive), elements(o, left, right, o.alive, whole)
+    )
 
 
 def fourier_floor(o: Outline) -> float:

@@ -161,7 +161,7 @@ def emit_gemm(b: Builder, site: Site, variant: Variant) -> Value:
     a = b.matrix(left, first, row, inner)
     c = b.matrix(right, second, inner, column)
     groups = [*ahead, row, column]
-    shape = tuple(b.size(group) for group in groups)
+    shape = tuple([b.size(group) for group in groups])
     b.expect(0.0)
     result = b.add(Matmul((a, c), shape))
     if looped & summed:

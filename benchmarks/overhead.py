@@ -2,8 +2,9 @@
 
     python -m benchmarks overhead
 
-One thread; the median of many short rounds, in which the two (and PyTorch once more, to
-show what the clock can resolve) take turns.
+One thread; the median of many short rounds, in which they take turns: our call, the
+program of its plan alone (what our call takes beyond that is what looking it up costs),
+PyTorch, and PyTorch once more, to show what the clock can resolve.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
+from tnconv import expression, networks
+from tnconv.execution.registry import backend
+
 HELP = "microseconds per cached call of tiny layers, tnconv and PyTorch"
 ROUNDS, CALLS = 300, 20
+TITLES = ("tnconv", "program", "torch", "again", "looked up")
 LAYERS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     "3x3, padding 1": ((1, 3, 6, 6), (4, 3, 3, 3), {"padding": 1}),
     "3x3, batch of 4": ((4, 8, 8, 8), (8, 8, 3, 3), {"padding": 1}),
@@ -41,8 +46,9 @@ def measured(runs: list[Callable[[], Any]], rounds: int) -> list[float]:
     return [median(own) for own in zip(*times, strict=True)]
 
 
-def pairs() -> Iterator[tuple[str, Callable[[], Any], Callable[[], Any]]]:
-    """Each layer with and without gradients: its name, our call and PyTorch's."""
+def contestants() -> Iterator[tuple[str, list[Callable[[], Any]]]]:
+    """Each layer with and without gradients: its name, our call, its program alone, and
+    PyTorch's call."""
     import torch
 
     import tnconv
@@ -58,9 +64,19 @@ def pairs() -> Iterator[tuple[str, Callable[[], Any], Callable[[], Any]]]:
             def peer(x: Any = x, weight: Any = weight, known: Any = hyper) -> Any:
                 return torch.nn.functional.conv2d(x, weight, **known)
 
-            if not torch.allclose(ours(), peer(), atol=1e-4):
+            runs = [ours, program(x, weight.detach(), hyper), peer]
+            if not all(torch.allclose(run(), peer(), atol=1e-4) for run in runs):
                 raise SystemExit(f"wrong result: {name}")
-            yield (f"{name}, grad" if wanted else name), ours, peer
+            yield (f"{name}, grad" if wanted else name), runs
+
+
+def program(x: Any, weight: Any, hyper: dict[str, Any]) -> Callable[[], Any]:
+    """What a cached call runs once it has found it."""
+    network = networks.conv(tuple(x.shape), tuple(weight.shape), **hyper)
+    own = backend("torch")
+    planned = expression(network, backend="torch", dtype="float32").planned
+    run = own.compile(planned.program, own.place(x))
+    return lambda: run([x, weight])
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,8 +89,10 @@ def main(options: argparse.Namespace) -> int:
     import torch
 
     torch.set_num_threads(1)
-    print(f"{'layer':<26}{'tnconv':>9}{'torch':>9}{'again':>9}{'added':>9}  (us)")
-    for name, ours, peer in pairs():
-        mine, theirs, again = measured([ours, peer, peer], options.rounds)
-        print(f"{name:<26}{mine:9.1f}{theirs:9.1f}{again:9.1f}{mine - theirs:9.1f}")
+    titles = "".join([f"{title:>10}" for title in TITLES])
+    print(f"{'layer':<26}{titles}  (us)")
+    for name, (ours, alone, peer) in contestants():
+        times = measured([ours, alone, peer, peer], options.rounds)
+        figures = "".join([f"{t:10.1f}" for t in (*times, times[0] - times[1])])
+        print(f"{name:<26}{figures}")
     return 0

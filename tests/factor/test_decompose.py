@@ -77,6 +77,16 @@ def test_factors_are_arrays_of_the_weights_library(
         )
 
 
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("library", [NUMPY, TORCH], ids=str)
+def test_factors_lie_row_after_row(library: Library, format: str) -> None:
+    """Others would be copied in every call."""
+    weight = library.array(normal(6, 4, 3, 3), "float32")
+    for factor in decompose(weight, format, 2).factors:
+        moves = np.asarray(library.values(factor)).strides
+        assert moves == np.empty(factor.shape, np.float32).strides
+
+
 @pytest.mark.parametrize(
     ("library", "dtype", "unit"),
     [(NUMPY, "float16", 1e-3), (TORCH, "float16", 1e-3), (TORCH, "bfloat16", 8e-3)],

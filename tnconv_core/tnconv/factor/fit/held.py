@@ -30,12 +30,15 @@ class Held:
     given: Array
 
     def back(self, array: Array) -> Array:
-        """An array as one of the caller's library, dtype and device."""
+        """An array as one of the caller's library, dtype and device, in row-major
+        memory: a call that reads it otherwise would copy it each time."""
         xp = compat.array_namespace(self.given)
         if xp is self.xp:
-            return xp.astype(array, self.given.dtype)
-        device = compat.device(self.given)
-        return xp.asarray(array, dtype=self.given.dtype, device=device)
+            found = xp.astype(array, self.given.dtype)
+        else:
+            device = compat.device(self.given)
+            found = xp.asarray(array, dtype=self.given.dtype, device=device)
+        return xp.reshape(xp.reshape(found, (-1,)), found.shape)
 
 
 def hold(operation: str, name: str, array: Array) -> Held:

@@ -87,8 +87,9 @@ def options(**changes: Any) -> Iterator[Options]:
         memory_limit: bytes beyond inputs and result at any moment, or None.
         alternatives: whether networks that are not simplified are priced as well.
         memory_share: bytes beyond inputs and result that a plan may hold as if they
-            cost nothing, as a share of inputs plus result (4 MiB are always free);
-            more are held only where that saves time, the more the more they are
+            cost nothing, as a share of inputs plus result (4 MiB are always free, 1 MiB
+            with a target); more are held only where that saves time, the more the more
+            they are
             (``math.inf``: memory costs nothing). ``memory_limit`` is kept whatever it
             costs.
         memory_target: such a share that plans keep to where this does not double their

@@ -31,8 +31,8 @@ RENT = 0.5
 #: the same beyond a target, up to the plan's seconds: to keep to it, a plan may take
 #: twice the time
 STEEP = 20.0
-#: bytes that pay no rent: blocks of arrays this small save nobody anything; and what a
-#: target may always be
+#: bytes that pay no rent, as blocks of arrays this small save nobody anything; and
+#: where there is a target
 FREE, SMALL = 4 << 20, 1 << 20
 
 
@@ -69,7 +69,8 @@ class Charge:
         shapes = [*network.arguments.values(), network.shape]
         given = max(1, sum(map(size_of, shapes))) * itemsize
         most = inf if target is None or share == inf else max(target * given, SMALL)
-        return cls(machine, itemsize, given, max(share * given, FREE), most)
+        free = max(share * given, FREE if target is None else SMALL)
+        return cls(machine, itemsize, given, free, most)
 
     def held(self, program: Program) -> Held:
         """The bytes that a program holds at its worst moment."""

@@ -26,9 +26,9 @@ from tnconv.execution.program import (
     Sum,
     View,
 )
-from tnconv.planning.cost import Cost, copy_cost, price
+from tnconv.planning.copies import saves
+from tnconv.planning.cost import Cost, price
 from tnconv.planning.machine import Machine
-from tnconv.planning.strides import LINE, paces
 from tnconv.planning.value import Value, axis_maps, overlaps
 
 __all__ = ["Builder", "Groups", "Value", "axis_maps"]
@@ -208,26 +208,12 @@ class Builder:
         order = [] if ready else self.memory_order(value, wide)
         usual = turned if order and order[-1] in rows else straight
         other = straight if usual is turned else turned
-        best = other if order and self._saves(value, other, usual) else usual
+        best = other if order and saves(value, other, usual, self) else usual
         if best is straight:
             copy = not (ready if self.machine.strided else fuses)
             return self._taken(value, straight, copy, False)
         copied = self.plain(self.read(value, turned, own=True), turned)
         return self.read(copied, straight)
-
-    def _saves(self, value: Value, other: Groups, usual: Groups) -> bool:
-        """Whether matrices should be copied in another order than usual."""
-        seconds = []
-        for groups in (other, usual):
-            dims = [label for group in groups for label in group]
-            sizes = tuple([self.sizes[label] for label in dims])
-            there = paces(value, dims, self)
-            wide = [by for by, size in zip(there, sizes, strict=True) if size != 1]
-            if groups is other and wide[-1] >= LINE:
-                return False
-            seconds.append(copy_cost(sizes, there, self).seconds)
-        nbytes, rate = prod(sizes) * self.itemsize, self.machine.turned
-        return seconds[0] + (nbytes / rate if rate else 0.0) < seconds[1]
 
     def reduce(self, value: Value, dead: Iterable[str]) -> Value:
         """Sum labels out."""

@@ -33,7 +33,7 @@ def _variants(b: Builder, site: Site) -> Iterable[Variant]:
         return
     for role, sides, legs, cast in castings(site):
         yield role, sides, legs
-        if _beside(b, cast, site.alive):
+        if not legs and _beside(b, cast, site.alive):
             yield role, sides, legs, "beside"
 
 

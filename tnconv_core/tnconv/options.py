@@ -89,9 +89,8 @@ def options(**changes: Any) -> Iterator[Options]:
         memory_share: bytes beyond inputs and result that a plan may hold as if they
             cost nothing, as a share of inputs plus result (4 MiB are always free, 1 MiB
             with a target); more are held only where that saves time, the more the more
-            they are
-            (``math.inf``: memory costs nothing). ``memory_limit`` is kept whatever it
-            costs.
+            they are (``math.inf``: memory costs nothing). ``memory_limit`` is kept
+            whatever it costs.
         memory_target: such a share that plans keep to where this does not double their
             time (1 MiB is always free); None is the operation's own: 1.2 for the input
             factor of KFAC-expand, 0.25 for that of KFAC-reduce, else none, as

@@ -33,7 +33,9 @@ def _variants(b: Builder, site: Site) -> Iterable[Variant]:
         return
     for role, sides, legs, cast in castings(site):
         yield role, sides, legs
-        if not legs and _beside(b, cast, site.alive):
+        # as a weight gradient's, channels that are summed would be a third axis
+        exchanged = legs and role == "weight"
+        if not exchanged and _beside(b, cast, site.alive):
             yield role, sides, legs, "beside"
 
 
